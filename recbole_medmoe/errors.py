@@ -1,0 +1,57 @@
+"""Errors that a user can mend. The command line prints each as one message and leaves with exit code 2."""
+from __future__ import annotations
+
+import difflib
+from typing import Iterable, Sequence
+
+
+class MedMoEError(Exception):
+    """Base of every error that names a place and a remedy; anything else that is raised is a fault of ours."""
+
+
+class ConfigError(MedMoEError):
+    """All faults of a configuration in one error.
+
+    Args:
+        faults: one sentence each, with file and line where the value has one.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        head = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(f"{head} in the configuration:\n" + "\n".join(f"  - {fault}" for fault in self.faults))
+
+
+class DataError(MedMoEError):
+    """A data set, atomic file, picture or patient that does not keep the rules."""
+
+
+class FeatureBankError(MedMoEError):
+    """A feature bank that is damaged, of other content, or made by another encoder."""
+
+
+class MissingPackageError(MedMoEError):
+    """An optional package or a packaged model that is not installed."""
+
+
+class CheckpointError(MedMoEError):
+    """A trained folder that is truncated, altered, or of another class."""
+
+
+class RecordError(MedMoEError):
+    """A record or run folder that does not fit the schema."""
+
+
+class TrainingError(MedMoEError):
+    """Training that cannot go on: a loss that is not finite, or memory that ran out."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Returns ``; did you mean 'X'?`` for the closest valid name, else the valid names, as the end of a message."""
+    names = sorted(set(valid))
+    lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), list(lower), n=2, cutoff=0.6)
+    if close:
+        return "; did you mean " + " or ".join(f"'{lower[match]}'" for match in close) + "?"
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"; valid: {shown}" if names else ""

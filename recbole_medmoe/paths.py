@@ -1,0 +1,64 @@
+"""The one place that knows where properties/, dataset_atomic/, caches and runs lie: source tree or installed wheel."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import DataError, nearest
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _shipped(name: str) -> Path:
+    """In a wheel the folder lies inside the package, in a source tree beside it."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def properties_dir() -> Path:
+    """Folder of YAML defaults and prompt templates."""
+    return _shipped("properties")
+
+
+def packaged_data_dir() -> Path:
+    """Folder of the data sets that ship."""
+    return _shipped("dataset_atomic")
+
+
+def cache_dir() -> Path:
+    """Folder for converted backbones and encoded features; ``RECBOLE_MEDMOE_CACHE`` moves it."""
+    named = os.environ.get("RECBOLE_MEDMOE_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "recbole_medmoe"
+
+
+def dataset_folders(data_path: str | Path | None = None) -> dict[str, Path]:
+    """Name to folder of each data set with an ``.inter`` file of its own name, the user's before the shipped ones."""
+    found: dict[str, Path] = {}
+    for base in [packaged_data_dir()] + ([Path(data_path)] if data_path else []):
+        if base.is_dir():
+            for folder in sorted(base.iterdir()):
+                if folder.is_dir() and any(folder.glob(f"{folder.name}*.inter")):
+                    found[folder.name] = folder
+    return found
+
+
+def dataset_folder(name: str, data_path: str | Path | None = None) -> Path:
+    """Folder of one data set.
+
+    Raises:
+        DataError: no such data set; the message names the nearest one and the folders searched.
+    """
+    folders = dataset_folders(data_path)
+    if name not in folders:
+        searched = ", ".join(str(base) for base in [data_path, packaged_data_dir()] if base)
+        raise DataError(f"no data set '{name}' in {searched}{nearest(name, list(folders) + ['ml-100k'])}")
+    return folders[name]
+
+
+def dataset_splits(folder: Path) -> list[str]:
+    """Names of the pre-split triples that a data set folder offers, e.g. ``['cold_patient', 'warm']``."""
+    tail = ".train.inter"
+    return sorted(path.name[len(folder.name) + 1:-len(tail)] for path in folder.glob(f"{folder.name}.*{tail}"))
