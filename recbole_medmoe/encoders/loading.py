@@ -1,0 +1,50 @@
+"""Loading of frozen transformers backbones from local folders only."""
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+import torch
+
+from ..compat import declare_torchvision_operators
+from ..errors import ConfigError
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Makes transformers importable beside a CPU build of torch, and silences its bars and notices meanwhile."""
+    declare_torchvision_operators()
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def load_backbone(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Tokenizer and headless frozen model of a folder, in evaluation mode.
+
+    Raises:
+        ConfigError: the folder's files do not make a tokenizer and a model, or weights are missing in them.
+    """
+    with quiet_transformers():
+        from transformers import AutoModel, AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model, told = AutoModel.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True,
+                                                    output_loading_info=True)
+        except (OSError, ValueError, KeyError, RuntimeError) as fault:
+            raise ConfigError([f"backbone folder {folder} cannot be loaded: {fault}"]) from fault
+    # A pooler is never read here; anything else that is missing would run on random numbers.
+    missing = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ConfigError([f"backbone folder {folder} lacks {len(missing)} weights, e.g. {missing[0]}"])
+    return tokenizer, model.to(device).eval().requires_grad_(False)

@@ -1,0 +1,133 @@
+"""MODELS, the visible table of this package's models; other names fall through to RecBole's own and to dotted paths.
+
+Strings only: reading or listing the table loads no torch.
+"""
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ConfigError, MissingPackageError, nearest
+
+PAPER = "https://arxiv.org/abs/2412.11557"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One line of the table.
+
+    Args:
+        name: what ``--model`` takes.
+        target: ``module:Class``.
+        task: ``food`` or ``any``.
+        paper: link to what the model comes from.
+        needs: what the data must offer, e.g. ``("text", "image")`` or ``("known users",)``.
+        trainer: ``module:Class`` of a trainer of its own, where it has one.
+    """
+
+    name: str
+    target: str
+    task: str
+    paper: str
+    needs: tuple[str, ...]
+    trainer: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """``recbole_medmoe``, ``recbole`` or ``third party``."""
+        package = self.target.split(":")[0].split(".")[0]
+        return package if package in ("recbole_medmoe", "recbole") else "third party"
+
+    def load(self) -> type:
+        """Imports the class.
+
+        A third party's module may lie in the working folder, also where the installed command is used, which does not
+        look there by itself.
+
+        Raises:
+            ConfigError: no such module or no such class in it.
+            MissingPackageError: the module needs a package that is not installed.
+        """
+        module_name, class_name = self.target.split(":")
+        if self.origin == "third party" and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+                raise ConfigError([f"model '{self.target}': no module '{error.name}'"]) from None
+            raise MissingPackageError(f"model '{self.name}' needs the package '{error.name}', which is not installed; "
+                                      f"run: pip install {error.name}") from None
+        found = getattr(module, class_name, None)
+        if not isinstance(found, type):
+            classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+            raise ConfigError([f"model '{self.target}': no class '{class_name}' in it{nearest(class_name, classes)}"])
+        return found
+
+
+_HYBRID = "recbole_medmoe.model.medmoe:"
+_BASELINES = "recbole_medmoe.model.baselines."
+_MODALITIES = ("text", "image", "profile")
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec("MedMoE", _HYBRID + "MedMoE", "food", PAPER, _MODALITIES),
+    ModelSpec("MoEOnly", _HYBRID + "MoEOnly", "food", PAPER, _MODALITIES),
+    ModelSpec("LLMOnly", _HYBRID + "LLMOnly", "food", PAPER, ("text",)),
+    ModelSpec("FeatureRidge", _BASELINES + "feature_ridge:FeatureRidge", "food", "", _MODALITIES),
+    ModelSpec("BowRidge", _BASELINES + "bow_ridge:BowRidge", "food", "", ("text",)),
+    ModelSpec("ConditionLookup", _BASELINES + "condition_lookup:ConditionLookup", "food", "", ("profile",)),
+    ModelSpec("Popularity", _BASELINES + "popularity:Popularity", "any", "", ()),
+)
+
+_RECBOLE_NEEDS = {
+    "general_recommender": ("known users",),
+    "context_aware_recommender": (),
+    "sequential_recommender": ("sequences",),
+    "knowledge_aware_recommender": ("knowledge graph",),
+    "exlib_recommender": (),
+}
+
+
+@functools.cache
+def recbole_models() -> tuple[ModelSpec, ...]:
+    """RecBole's own models, found by reading its folder without importing it; empty where RecBole is not installed."""
+    package = importlib.util.find_spec("recbole")
+    if package is None or package.origin is None:
+        return ()
+    found = []
+    for room, needs in _RECBOLE_NEEDS.items():
+        for path in sorted((Path(package.origin).parent / "model" / room).glob("*.py")):
+            classes = re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            # RecBole's rule: the file's name is the class's in lower case; other classes in it are parts.
+            for name in (name for name in classes if name.lower() == path.stem):
+                needed = () if name in ("Pop", "Random") else needs
+                target = f"recbole.model.{room}.{path.stem}:{name}"
+                found.append(ModelSpec(name, target, "any", "https://recbole.io/model_list.html", needed))
+    return tuple(sorted(found, key=lambda spec: spec.name.lower()))
+
+
+def model_names(origin: str | None = None) -> list[str]:
+    """Names that ``--model`` takes, this package's first; ``origin`` keeps one origin's."""
+    return [spec.name for spec in MODELS + recbole_models() if origin in (None, spec.origin)]
+
+
+def find_model(name: str) -> ModelSpec:
+    """The table's line, RecBole's model, or a third party's ``package.module:Class``.
+
+    Raises:
+        ConfigError: no such name; the message gives the nearest ones.
+    """
+    for spec in MODELS + recbole_models():
+        if spec.name == name:
+            return spec
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        return ModelSpec(name.split(":")[1], name, "any", "", ())
+    if ":" in name or "." in name:
+        raise ConfigError([f"model '{name}': a model of your own is written package.module:Class"])
+    raise ConfigError([f"no model '{name}'{nearest(name, model_names())}"])
