@@ -28,7 +28,6 @@ class ModelSpec:
         task: ``food`` or ``any``.
         paper: link to what the model comes from.
         needs: what the data must offer, e.g. ``("text", "image")`` or ``("known users",)``.
-        trainer: ``module:Class`` of a trainer of its own, where it has one.
     """
 
     name: str
@@ -36,7 +35,6 @@ class ModelSpec:
     task: str
     paper: str
     needs: tuple[str, ...]
-    trainer: str | None = None
 
     @property
     def origin(self) -> str:
@@ -82,7 +80,8 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("FeatureRidge", _BASELINES + "feature_ridge:FeatureRidge", "food", "", _MODALITIES),
     ModelSpec("BowRidge", _BASELINES + "bow_ridge:BowRidge", "food", "", ("text",)),
     ModelSpec("ConditionLookup", _BASELINES + "condition_lookup:ConditionLookup", "food", "", ("profile",)),
-    ModelSpec("Popularity", _BASELINES + "popularity:Popularity", "any", "", ()),
+    # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
+    ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )
 
 _RECBOLE_NEEDS = {
@@ -114,7 +113,9 @@ def recbole_models() -> tuple[ModelSpec, ...]:
 
 def model_names(origin: str | None = None) -> list[str]:
     """Names that ``--model`` takes, this package's first; ``origin`` keeps one origin's."""
-    return [spec.name for spec in MODELS + recbole_models() if origin in (None, spec.origin)]
+    own = {spec.name for spec in MODELS}
+    specs = MODELS + tuple(spec for spec in recbole_models() if spec.name not in own)
+    return [spec.name for spec in specs if origin in (None, spec.origin)]
 
 
 def find_model(name: str) -> ModelSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -107,7 +107,8 @@ def make_food(folder: Path) -> Path:
     _write_banks(folder, patients, {**texts, "image": images}, noise)
     (folder / f"{name}.yaml").write_text(
         "task: food\nsplit: cold_patient\nload_col:\n  inter: [user_id, item_id]\n"
-        "  user: [user_id, age, sex, bmi, conditions, medicines]\n  item: [item_id, group, category]\n", encoding="utf-8")
+        "  user: [user_id, age, sex, bmi, conditions, medicines]\n  item: [item_id, group, category]\n",
+        encoding="utf-8")
     return folder
 
 
@@ -124,6 +125,29 @@ def tiny_food(_tiny_food: Path) -> Path:
     no encoder. Splits: ``cold_patient``, ``warm``, ``cold_item0``.
     """
     return _tiny_food
+
+
+@pytest.fixture
+def food_config(tiny_food: Path) -> Callable[..., Any]:
+    """``food_config("MedMoE", split="warm", width=8)`` -> a `MedConfig` on ``tinyfood``."""
+    from recbole_medmoe.config import MedConfig
+
+    def make(model: str, split: str | None = None, **overrides: Any) -> Any:
+        return MedConfig(model, "tinyfood", split=split, overrides={"data_path": str(tiny_food.parent), **overrides})
+
+    return make
+
+
+@pytest.fixture
+def food_data(food_config: Callable[..., Any]) -> Callable[..., Any]:
+    """As `food_config`, but gives the configuration and the three loaders."""
+    from recbole_medmoe.data import create_dataset, data_preparation
+
+    def make(model: str, split: str | None = None, **overrides: Any) -> tuple[Any, Any, Any, Any]:
+        config = food_config(model, split, **overrides)
+        return (config, *data_preparation(config, create_dataset(config)))
+
+    return make
 
 
 @pytest.fixture

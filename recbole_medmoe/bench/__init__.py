@@ -1,0 +1,1 @@
+"""What finished runs show, side by side: terminal, Markdown, one stand-alone HTML page."""

@@ -1,0 +1,39 @@
+"""RecBole data sets and loaders over atomic folders, feature tables, and patients written by hand."""
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..compat import apply
+
+apply()
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
+    from .dataset import MedDataset, create_dataset
+    from .loaders import data_preparation
+    from .patients import PatientFeatures
+    from .profile import ProfileEncoder
+    from .requests import FeatureRequest, FeatureSource, FeatureTable, WordSpec
+    from .words import WordEncoder
+
+_HOME = {
+    "Catalogue": "catalogue",
+    "MedDataset": "dataset", "create_dataset": "dataset",
+    "data_preparation": "loaders",
+    "PatientFeatures": "patients",
+    "ProfileEncoder": "profile",
+    "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests", "WordSpec": "requests",
+    "WordEncoder": "words",
+}
+__all__ = [
+    "Catalogue", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder",
+    "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Finds the file that holds a public name."""
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

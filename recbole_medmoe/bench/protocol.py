@@ -1,0 +1,57 @@
+"""How the numbers came about, in sentences: taken from the record, so that they cannot say what was not done."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..evaluation import Comparison
+from .numbers import count
+from .sections import label
+
+
+def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None, models: int) -> tuple[str, ...]:
+    """Data, ranking, choice, statistics and warnings of a section.
+
+    Args:
+        record: of the reference's first run.
+        comparison: None where metrics have no values per row.
+        models: how many are compared.
+    """
+    data, config, scored = record["data"], record["model"]["config"], record["evaluation"]["test_scored"]
+    rows = data["rows"]
+    parts = f"{count(rows['train'])} training, {count(rows['valid'])} validation and {count(rows['test'])} test"
+    sentences = [f"{count(data['users'])} users, {count(data['items'])} items; {parts} interactions; content "
+                 f"{str(data['sha256'])[:12]}."]
+    sentences.append(_split(data, config))
+    sentences.append(_ranking(config))
+    times = "once" if scored == 1 else f"{scored} times"
+    sentences.append(f"The best epoch was chosen on validation by {label(config['valid_metric'].lower())}; each run "
+                     f"was scored on test {times}.")
+    if comparison is None:
+        return tuple(sentences)
+    sentences.append(f"Every metric has a value for each of {count(comparison.rows)} test rows; seeds are averaged per "
+                     f"row first, then {count(comparison.clusters)} users are drawn {count(comparison.draws)} times: "
+                     f"percentile intervals of {comparison.level:.0%}.")
+    if models > 1:
+        sentences.append(f"Differences are paired by row; p comes from the same bootstrap, adjusted by Holm over "
+                         f"{models - 1} comparison{'s' if models > 2 else ''} on {label(comparison.primary)}. "
+                         "“No difference shown” does not mean equal.")
+    return tuple(sentences)
+
+
+def _split(data: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    told = data.get("statistics", {}).get("split_description")
+    if data["split"]:
+        return f"Split “{data['split']}”, fixed in files" + (f": {told.rstrip('.')}." if told else ".")
+    arguments = config["eval_args"]
+    shares = ", ".join(f"{key} {value}" for key, value in arguments["split"].items())
+    return f"RecBole's own split: {shares}, order {arguments['order']}, grouped by {arguments['group_by']}."
+
+
+def _ranking(config: Mapping[str, Any]) -> str:
+    mode = config["eval_args"].get("mode", "full")
+    mode = mode.get("test", "full") if isinstance(mode, dict) else mode
+    if mode == "full":
+        return ("Every item that the split offers is ranked for every user; items of the user's earlier rows are left "
+                "out.")
+    return (f"Evaluation mode {mode}: not the whole catalogue is ranked, so values can not be compared with full "
+            "ranking.")

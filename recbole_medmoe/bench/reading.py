@@ -1,0 +1,145 @@
+"""Finished runs in a folder, put into sections: one per data set, split and content."""
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from ..errors import RecordError, nearest
+from ..evaluation import Comparison
+from ..quick_start.comparing import StoredRun, compare_runs
+from .protocol import protocol_sentences
+from .sections import Difference, Estimate, Group, ModelRow, Section
+
+
+def read_sections(folder: Path, against: str | None = None) -> list[Section]:
+    """Reads every finished run at or under ``folder``.
+
+    Raises:
+        RecordError: no run there, ``against`` is none of the models, or a record that does not fit the schema.
+    """
+    if not folder.is_dir():
+        raise RecordError(f"no folder {folder}")
+    places = sorted(path.parent for path in folder.rglob("record.json"))
+    if not places:
+        raise RecordError(f"no finished run (record.json) in {folder}; run a model first, e.g. "
+                          "recbole-medmoe --model Pop --dataset ml-100k")
+    return sections_of(places, against)
+
+
+def sections_of(folders: Sequence[Path], against: str | None = None) -> list[Section]:
+    """Sections of these run folders, in the order of data set and split."""
+    runs = [StoredRun.read(folder) for folder in folders]
+    names = {run.record["model"]["name"] for run in runs}
+    if against is not None and against not in names:
+        raise RecordError(f"no run of model '{against}'{nearest(against, names)}")
+    grouped: dict[tuple[str, ...], list[StoredRun]] = {}
+    for run in runs:
+        data = run.record["data"]
+        metrics = " ".join(run.record["evaluation"]["metrics"])
+        key = (data["name"], data["split"] or "", data["sha256"], run.primary, metrics)
+        grouped.setdefault(key, []).append(run)
+    return [_section(grouped[key], against) for key in sorted(grouped)]
+
+
+def _section(runs: list[StoredRun], against: str | None) -> Section:
+    runs = sorted(runs, key=lambda run: (run.record["run"]["started"], run.record["run"]["id"]))
+    kept, notes = _newest(runs)
+    labelled = _labels(kept)
+    order = list(dict.fromkeys(labelled))
+    first = next((name for name in order if name.split(" (")[0] == against), order[0])
+    by_name = {name: [run for run, its in zip(kept, labelled) if its == name] for name in order}
+    comparison = compare_runs(kept, first, labels=labelled)
+    head = by_name[first][0]
+    rows = [_row(name, by_name[name], comparison) for name in order]
+    others = sorted((row for row in rows if row.name != first), key=lambda row: -row.metrics[head.primary].value)
+    data = head.record["data"]
+    return Section(
+        data["name"], data["split"] or "", head.primary, data,
+        tuple([row for row in rows if row.name == first] + others), _groups(by_name, head.primary),
+        protocol_sentences(head.record, comparison, len(order)), _environment(head.record), tuple(notes))
+
+
+def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[str]]:
+    """Of runs with equal configuration and seed only the newest counts; a second look must not weigh twice."""
+    newest = {(run.record["model"]["name"], run.record["model"]["config_sha256"], run.record["training"]["seed"]): run
+              for run in runs}
+    kept = [run for run in runs if any(run is other for other in newest.values())]
+    left = len(runs) - len(kept)
+    told = f"{left} older run{'s' if left > 1 else ''} of equal configuration and seed left out."
+    return kept, [told] if left else []
+
+
+def _labels(runs: Sequence[StoredRun]) -> list[str]:
+    """Model names; where one model ran with several configurations, with the values that differ."""
+    labels = []
+    for run in runs:
+        model = run.record["model"]
+        same = [other.record["model"] for other in runs if other.record["model"]["name"] == model["name"]]
+        if len({other["config_sha256"] for other in same}) == 1:
+            labels.append(model["name"])
+            continue
+        keys = sorted({key for other in same for key in {*other["config"], *model["config"]}
+                       if other["config_sha256"] != model["config_sha256"] and key != "seed"
+                       and other["config"].get(key) != model["config"].get(key)})
+        told = ", ".join(f"{key}={model['config'].get(key)}" for key in keys[:3])
+        labels.append(f"{model['name']} ({told})")
+    return labels
+
+
+def _row(name: str, runs: Sequence[StoredRun], comparison: Comparison | None) -> ModelRow:
+    records = [run.record for run in runs]
+    metrics = {metric: Estimate(float(np.mean([record["evaluation"]["metrics"][metric] for record in records])))
+               for metric in records[0]["evaluation"]["metrics"]}
+    difference, spread = None, None
+    if comparison is not None:
+        summary = comparison[name]
+        metrics |= {metric: Estimate(found.mean, _number(found.low), _number(found.high))
+                    for metric, found in summary.intervals.items()}
+        spread = summary.spread[comparison.primary]
+        if summary.against is not None and _number(summary.against.p_holm) is not None:
+            paired = summary.against.paired
+            difference = Difference(paired.difference, paired.low, paired.high, summary.against.p_holm)
+    return ModelRow(name, tuple(sorted(record["training"]["seed"] for record in records)), metrics, difference, spread,
+                    _cost(records), tuple(record["run"]["id"] for record in records), records[0]["run"]["command"])
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _cost(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    def mean(values: list[Any]) -> float | None:
+        return None if any(value is None for value in values) else float(np.mean(values))
+
+    return {"training": mean([record["training"]["seconds"] for record in records]),
+            "evaluation": mean([record["evaluation"]["seconds"] for record in records]),
+            "memory": mean([record["training"]["peak_memory_mib"] for record in records]),
+            "parameters": mean([record["model"]["parameters"] for record in records]),
+            "trainable": mean([record["model"]["trainable"] for record in records])}
+
+
+def _groups(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> tuple[Group, ...]:
+    found: dict[str, Group] = {}
+    for name, runs in by_name.items():
+        for group, line in runs[0].record["evaluation"]["groups"].items():
+            known = found.get(group, Group(group, line["n"], {}))
+            values = [run.record["evaluation"]["groups"][group]["metrics"] for run in runs]
+            scores = dict(known.scores)
+            if all(value is not None for value in values):
+                scores[name] = float(np.mean([value[primary] for value in values]))
+            found[group] = Group(group.replace("_", " ").replace(":", ": "), line["n"], scores)
+    every = len(next(iter(by_name.values()))[0].rows)
+    kept = tuple(group for group in found.values() if group.rows)
+    # One group that holds every row repeats the table above it.
+    return () if all(group.rows == every for group in kept) else kept
+
+
+def _environment(record: Mapping[str, Any]) -> dict[str, Any]:
+    known = record["environment"]
+    packages = known.get("packages", {})
+    return {"recbole_medmoe": record["code"]["version"], "Python": known["python"],
+            **{name: packages[name] for name in ("torch", "recbole", "numpy", "transformers") if name in packages},
+            "on": known.get("gpu") or known["device"], "processors": known["cpu_count"]}

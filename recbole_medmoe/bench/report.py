@@ -1,0 +1,143 @@
+"""Markdown and one stand-alone HTML page; the same runs give the same bytes."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+from ..version import __version__
+from ..store import atomic_write
+from . import numbers
+from .chart import interval_chart
+from .reading import read_sections
+from .sections import Difference, ModelRow, Section, label
+
+__all__ = ["read_sections", "render_html", "render_markdown", "report", "write_report"]
+# Lower is better, or neither end is: no cell is set in bold.
+_NO_BEST = {"giniindex", "averagepopularity", "shannonentropy", "tailpercentage", "itemcoverage", "mae", "rmse",
+            "logloss"}
+
+
+def report(folder: Path, md: Path | None = None, html: Path | None = None, against: str | None = None) -> list[Path]:
+    """Reads every finished run under ``folder`` and writes the files that are named.
+
+    Raises:
+        RecordError: no run there, or a record that does not fit the schema.
+    """
+    return write_report(read_sections(folder, against=against), md=md, html=html)
+
+
+def write_report(sections: Sequence[Section], md: Path | None = None, html: Path | None = None) -> list[Path]:
+    """Writes the files that are named and returns their paths."""
+    written = []
+    for path, render in ((md, render_markdown), (html, render_html)):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, render(sections).encode())
+            written.append(path)
+    return written
+
+
+def best_models(section: Section, metric: str) -> list[str]:
+    """Names of the models with the highest value; none where higher is not better or where one model stands alone."""
+    if len(section.rows) < 2 or metric.partition("@")[0] in _NO_BEST:
+        return []
+    values = {row.name: row.metrics[metric].value for row in section.rows if metric in row.metrics}
+    return [name for name, value in values.items() if value == max(values.values())]
+
+
+def _chart(section: Section) -> object:
+    from markupsafe import Markup
+
+    rows = []
+    for row in section.rows:
+        cell = row.metrics[section.primary]
+        rows.append((row.name, cell.value, cell.low, cell.high))
+    return Markup(interval_chart(label(section.primary), rows, section.reference.name if len(rows) > 1 else ""))
+
+
+def _signed_interval(difference: Difference) -> str:
+    return numbers.signed_interval(difference.low, difference.high)
+
+
+def render_html(sections: Sequence[Section]) -> str:
+    """One page without any reference to a network."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    page = Environment(loader=PackageLoader("recbole_medmoe.bench", ""), autoescape=True, undefined=StrictUndefined,
+                       trim_blocks=True, lstrip_blocks=True)
+    page.filters.update(
+        label=label, chart=_chart, best=best_models, score=numbers.score, signed=numbers.signed, shown=numbers.shown,
+        p_value=numbers.p_value, seconds=numbers.seconds, memory=numbers.memory, count=numbers.count,
+        signed_interval=_signed_interval)
+    return page.get_template("page.html.j2").render(
+        title=_title(sections), sections=sections, version=__version__,
+        runs=sum(len(row.runs) for section in sections for row in section.rows))
+
+
+def _title(sections: Sequence[Section]) -> str:
+    names = sorted({section.dataset for section in sections})
+    return f"Results on {', '.join(names)}"
+
+
+def render_markdown(sections: Sequence[Section]) -> str:
+    """The page's tables as Markdown."""
+    lines = [f"# {_title(sections)}"]
+    for section in sections:
+        lines += ["", f"## {section.title}", ""] + ([f"{section.subject}.", ""] if section.subject else [])
+        lines.append(section.headline)
+        for text in section.notes:
+            lines += ["", f"> {text}"]
+        for index, metrics in enumerate(section.metric_tables):
+            lines += ["", *_metric_table(section, metrics, first=index == 0)]
+        lines += ["", *_cost_table(section)]
+        if section.groups:
+            lines += ["", f"{label(section.primary)} by group", "", *_group_table(section)]
+            lines += ["", f"n too small: {section.small_groups}."] if section.small_groups else []
+        lines += ["", "How this was measured", "", *(f"- {sentence}" for sentence in section.protocol)]
+        lines += ["", "Run these again", ""]
+        lines += [f"- {row.name} ({row.told()}): `{row.command}`" for row in section.rows]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def _metric_table(section: Section, metrics: Sequence[str], first: bool) -> list[str]:
+    tested = first and section.is_tested
+    head = ["Model", *(label(metric) for metric in metrics)]
+    rows = []
+    for row in section.rows:
+        cells = [row.name]
+        for metric in metrics:
+            cell = row.metrics.get(metric)
+            cells.append("–" if cell is None else f"{numbers.score(cell.value)} {_bracket(cell.interval)}".strip())
+        rows.append(cells[:2] + (_difference(row) if tested else []) + cells[2:])
+    return _markdown(head[:2] + ([f"Δ {label(section.primary)}", "p (Holm)"] if tested else []) + head[2:], rows)
+
+
+def _bracket(text: str) -> str:
+    return f"[{text}]" if text else ""
+
+
+def _difference(row: ModelRow) -> list[str]:
+    if row.difference is None:
+        return ["reference", "–"]
+    gap = row.difference
+    return [f"{numbers.signed(gap.value)} [{_signed_interval(gap)}]", numbers.p_value(gap.p)]
+
+
+def _cost_table(section: Section) -> list[str]:
+    rows = [[row.name, ", ".join(map(str, row.seeds)), numbers.score(row.spread), numbers.seconds(row.cost["training"]),
+             numbers.seconds(row.cost["evaluation"]), numbers.memory(row.cost["memory"]),
+             numbers.count(row.cost["parameters"]), numbers.count(row.cost["trainable"])] for row in section.rows]
+    return _markdown(["Model", "Seeds", "Spread over seeds", "Training", "Test scoring", "Peak memory", "Parameters",
+                      "Trained"], rows)
+
+
+def _group_table(section: Section) -> list[str]:
+    names = [row.name for row in section.rows]
+    rows = [[group.name, numbers.count(group.rows), *(numbers.score(group.scores.get(name)) for name in names)]
+            for group in section.groups if group.scores]
+    return _markdown(["Group", "Rows", *names], rows)

@@ -1,0 +1,152 @@
+"""What one comparison shows, as plain values: the terminal, Markdown and the page all write these."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from .numbers import interval, score, shown, signed
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over rows with its 95 % interval; pooled metrics have none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def interval(self) -> str:
+        """The interval as text."""
+        return interval(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Primary metric of a model minus the reference's, paired by row; ``p`` is adjusted by Holm."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model of a comparison, seeds averaged."""
+
+    name: str
+    seeds: tuple[int, ...]
+    metrics: Mapping[str, Estimate]
+    difference: Difference | None
+    spread: float | None
+    cost: Mapping[str, float | None]
+    runs: tuple[str, ...]
+    command: str
+
+    def told(self) -> str:
+        """Seeds in words."""
+        return f"seed {self.seeds[0]}" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of test rows: ``scores`` has no model where the group is too small to say anything."""
+
+    name: str
+    rows: int
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All runs on one data set, split and content, read in one table."""
+
+    dataset: str
+    split: str
+    primary: str
+    data: Mapping[str, Any]
+    rows: tuple[ModelRow, ...]
+    groups: tuple[Group, ...]
+    protocol: tuple[str, ...]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Data set and split."""
+        return f"{self.dataset} · {self.split}" if self.split else self.dataset
+
+    @property
+    def subject(self) -> str:
+        """What the data set says of itself; '' where it says nothing."""
+        return str(self.data.get("statistics", {}).get("title", ""))
+
+    @property
+    def small_groups(self) -> str:
+        """Names and sizes of the groups that are too small to be shown."""
+        return ", ".join(f"{group.name} ({group.rows})" for group in self.groups if not group.scores)
+
+    @property
+    def anchor(self) -> str:
+        """Name of the section inside the page; differs also where only the content differs."""
+        return "-".join([self.dataset, self.split or "all", str(self.data["sha256"])[:8]])
+
+    @property
+    def reference(self) -> ModelRow:
+        """The model that the others are compared with."""
+        return self.rows[0]
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether models are compared by their values per row."""
+        return any(row.difference is not None for row in self.rows)
+
+    @property
+    def metric_tables(self) -> list[list[str]]:
+        """Metric names by cut-off, the primary's cut-off first; metrics without one come last."""
+        cuts: dict[str, list[str]] = {}
+        for row in self.rows:
+            for metric in row.metrics:
+                cut = metric.rpartition("@")[2] if "@" in metric else ""
+                if metric not in cuts.setdefault(cut, []):
+                    cuts[cut].append(metric)
+        own = self.primary.rpartition("@")[2] if "@" in self.primary else ""
+        tables = [cuts[own]] if own in cuts else []
+        tables += [cuts[cut] for cut in sorted(cuts, key=_cut_order) if cut != own]
+        for metrics in tables:
+            metrics.sort(key=lambda metric: metric != self.primary)
+        return tables
+
+    @property
+    def headline(self) -> str:
+        """The result in one or two sentences, no stronger than its tests."""
+        best = max(self.rows, key=lambda row: row.metrics[self.primary].value)
+        value = best.metrics[self.primary]
+        text = f"Highest {label(self.primary)}: {best.name}, {score(value.value)}"
+        text += f" (95 % interval {value.interval})." if value.low is not None else "."
+        differences = [(row.name, row.difference) for row in self.rows[1:] if row.difference is not None]
+        if not differences:
+            return text
+        above = [f"{name} ({signed(d.value)})" for name, d in differences if shown(d.p) and d.value > 0]
+        below = [f"{name} ({signed(d.value)})" for name, d in differences if shown(d.p) and d.value < 0]
+        open_ = [name for name, d in differences if not shown(d.p)]
+        parts = [f"{words} {', '.join(names)}" for words, names in (("higher:", above), ("lower:", below),
+                                                                    ("no difference shown:", open_)) if names]
+        return f"{text} Against {self.reference.name}: {'; '.join(parts)}."
+
+
+def _cut_order(cut: str) -> tuple[int, int]:
+    return (0, int(cut)) if cut.isdecimal() else (1, 0)
+
+
+_LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "auc": "AUC", "gauc": "GAUC", "logloss": "LogLoss", "mae": "MAE",
+           "rmse": "RMSE", "itemcoverage": "Item coverage", "giniindex": "Gini index",
+           "averagepopularity": "Average popularity", "shannonentropy": "Shannon entropy",
+           "tailpercentage": "Tail percentage"}
+
+
+def label(metric: str) -> str:
+    """``map@5`` as ``MAP@5``."""
+    name, at, cut = metric.partition("@")
+    return _LABELS.get(name, name.capitalize()) + at + cut

@@ -1,0 +1,150 @@
+"""``run``: train and score one model, or compare several; what a line without a command's name means."""
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Sequence
+
+import typer
+
+from ..errors import ConfigError, nearest
+from .output import PROGRAM, console, say, table
+
+HELP = """Train and score one model, or compare several, on one data set.
+
+Any configuration key can be given as `--key=value`; an unknown one is refused with the nearest right name.
+
+**Examples**
+
+```text
+recbole-medmoe --model BPR --dataset ml-100k --epochs=5 --learning_rate=0.01
+
+one table, each model tested against the first:
+recbole-medmoe --model MedMoE,MoEOnly,LLMOnly --dataset healthfood --seeds 0,1,2
+
+patients that training has seen, with keys from a file:
+recbole-medmoe --model EASE,BPR --dataset healthfood --split warm --config my.yaml
+
+every value and where it comes from, without training:
+recbole-medmoe --model MedMoE --dataset healthfood --dry-run
+
+your own model:
+recbole-medmoe --model my_package.my_module:MyModel --dataset healthfood
+```
+"""
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+OPTIONS = ("--model", "--dataset", "--split", "--seeds", "--config", "--dry-run", "--runs-dir")
+_KEY = re.compile(r"--[A-Za-z_][A-Za-z0-9_]*=")
+
+
+def run(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(
+        "--model", "-m", metavar="M[,M2...]", help="Model, or several with commas: the first is the reference.")] = "",
+    dataset: Annotated[str, typer.Option(
+        "--dataset", "-d", metavar="NAME", help="Data set: a packaged one, ml-100k, or one under data_path.")] = "",
+    split: Annotated[str, typer.Option(
+        "--split", metavar="NAME", help="Which pre-split files; default: the data set's own default.")] = "",
+    seeds: Annotated[str, typer.Option(
+        "--seeds", metavar="0,1,2", help="One run per model and seed; rows are averaged over seeds first.")] = "",
+    config: Annotated[list[Path], typer.Option(
+        "--config", "-c", metavar="FILE", help="YAML file of keys; may be repeated, later files win.")] = [],
+    config_files: Annotated[str, typer.Option(
+        "--config_files", metavar='"A B"', help="RecBole's spelling: several files in one quoted string.")] = "",
+    runs_dir: Annotated[Path | None, typer.Option(
+        "--runs-dir", metavar="DIR", help="Where the run folders go; default: the key runs_dir (runs).")] = None,
+    dry_run: Annotated[bool, typer.Option(
+        "--dry-run", help="Print the resolved configuration with the origin of each value and stop.")] = False,
+) -> None:
+    """Checks the arguments, then trains or prints."""
+    argv = check_keys(context.args)
+    names = check_names(model, dataset, argv)
+    files = [*config, *(Path(name) for name in shlex.split(config_files))]
+    numbers = parse_seeds(seeds, argv)
+    if dry_run:
+        _print_configurations(names, dataset, split or None, argv, files)
+        return
+    from ..quick_start import compare
+
+    compared = compare(names, dataset, seeds=numbers, split=split or None, files=files, argv=argv, runs_dir=runs_dir,
+                       command=shlex.join([PROGRAM, *context.obj]))
+    from ..bench.reading import sections_of
+    from ..bench.terminal import print_section
+
+    for section in sections_of(compared.folders):
+        print_section(section, console())
+    place = compared.folders[0].parents[1]
+    kept = compared.folders[0] if len(compared.folders) == 1 else place
+    say(f"\nKept in {kept}    A page of all runs there: {PROGRAM} report {place} --html {place / 'report.html'}")
+
+
+def check_keys(words: Sequence[str], options: Sequence[str] = OPTIONS) -> list[str]:
+    """Returns the ``--key=value`` words.
+
+    Args:
+        words: what no option of the command took.
+        options: the command's own options, for the sake of misspelt ones.
+
+    Raises:
+        ConfigError: words of another form, all of them, with what was probably meant.
+    """
+    faults = []
+    for word in words:
+        if _KEY.match(word):
+            continue
+        if word.startswith("--"):
+            name = word.split("=", 1)[0]
+            hint = nearest(name, options) if "did you mean" in nearest(name, options) else ""
+            faults.append(f"'{word}': write a key as --key=value{hint}")
+        else:
+            faults.append(f"'{word}' stands alone: write a key and its value as one word, --key=value")
+    if faults:
+        raise ConfigError(faults)
+    return list(words)
+
+
+def check_names(model: str, dataset: str, argv: Sequence[str]) -> list[str]:
+    """Returns the model names; a missing option is named together with a key that looks like it."""
+    faults = []
+    for option, value in (("--model", model), ("--dataset", dataset)):
+        if value:
+            continue
+        keys = [word.split("=", 1)[0] for word in argv]
+        meant = [key for key in keys if f"'{option}'" in nearest(key, OPTIONS)]
+        faults.append(f"{option} is missing" + (f" ('{meant[0]}' is no option; did you mean '{option}'?)" if meant
+                                                else f", e.g. {option} "
+                                                + ("MedMoE" if option == "--model" else "healthfood")))
+    names = [name.strip() for name in model.split(",") if name.strip()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        faults.append(f"--model names {', '.join(twice)} twice")
+    if faults:
+        raise ConfigError(faults)
+    return names
+
+
+def parse_seeds(seeds: str, argv: Sequence[str]) -> list[int] | None:
+    """``"0,1,2"`` to numbers; None where only the configuration's seed is meant."""
+    if not seeds:
+        return None
+    if any(word.startswith("--seed=") for word in argv):
+        raise ConfigError(["give --seeds or --seed, not both"])
+    words = [word.strip() for word in seeds.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise ConfigError([f"--seeds {seeds}: whole numbers from 0 on with commas between them, e.g. --seeds 0,1,2"])
+    numbers = [int(word) for word in words]
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError([f"--seeds {seeds}: the same seed twice"])
+    return numbers
+
+
+def _print_configurations(names: Sequence[str], dataset: str, split: str | None, argv: Sequence[str],
+                          files: Sequence[Path]) -> None:
+    from ..config import MedConfig
+
+    for name in names:
+        config = MedConfig(name, dataset, split=split, argv=argv, files=files, beside=names)
+        rows = [[key, str(value), origin] for key, value, origin in config.table()]
+        title = f"{name} on {dataset}" + (f", split {config.split}" if config.split else "")
+        console().print(table(title, ["key", "value", "origin"], rows))

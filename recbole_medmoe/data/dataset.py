@@ -1,0 +1,228 @@
+"""RecBole data sets over atomic folders: what RecBole would build, plus texts, pictures, features and groups."""
+from __future__ import annotations
+
+import csv
+import importlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+import torch
+from recbole.data.dataset import Dataset
+from recbole.utils import ModelType
+from torch import Tensor
+
+from ..atomic import read_manifest, statistics, validate_folder
+from ..errors import DataError
+from ..paths import cache_dir, dataset_folder
+from .requests import FeatureRequest, FeatureTable
+from .tables import FolderFeatures
+
+GROUP_COLUMN = "conditions"
+RECBOLE_OWN = "ml-100k"  # RecBole always reads this one from its own package
+_BY_TYPE = {
+    ModelType.SEQUENTIAL: "SequentialDataset",
+    ModelType.KNOWLEDGE: "KnowledgeBasedDataset",
+    ModelType.DECISIONTREE: "DecisionTreeDataset",
+}
+
+
+class MedMixin:
+    """What this package adds to a RecBole data set; a `FeatureSource` once `build` has split it.
+
+    The train, valid and test copies that `build` makes share one store of features, so that an encoder runs once.
+
+    Attributes:
+        folder: where the files lie.
+        statistics: counts of the folder, split and parts; stored in a run's record.
+    """
+
+    config: Any
+    field2id_token: dict[str, Any]
+    uid_field: str
+    iid_field: str
+
+    def _get_preset(self) -> None:
+        super()._get_preset()  # type: ignore[misc]
+        name, given = str(self.config["dataset"]), Path(self.config["data_path"])
+        self.statistics: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {"tables": {}, "states": {}, "seen": None}
+        self.folder = given
+        if name == RECBOLE_OWN:
+            return
+        if given.name != name or not any(given.glob(f"{name}*.inter")):
+            self.folder = dataset_folder(name, given.parent if given.name == name else given)
+        self.dataset_path = str(self.folder)
+        split = self.config["split"]
+        columns = {"user": self.config["USER_ID_FIELD"], "item": self.config["ITEM_ID_FIELD"]}
+        validate_folder(self.folder, splits=[split] if split else [], **columns)
+        self.statistics = dict(statistics(self.folder, split, **columns))
+
+    def build(self) -> list[Any]:
+        """Splits as RecBole does and notes which users and items have a training row."""
+        parts = super().build()  # type: ignore[misc]
+        users, items = parts[0].inter_feat[self.uid_field], parts[0].inter_feat[self.iid_field]
+        seen_users = torch.zeros(self.num(self.uid_field), dtype=torch.bool).index_fill_(0, users, True)
+        seen_items = torch.zeros(self.num(self.iid_field), dtype=torch.bool).index_fill_(0, items, True)
+        self._shared["seen"] = (seen_users, seen_items, users, items)
+        rows = {name: len(part) for name, part in zip(("train", "valid", "test"), parts)}
+        self.statistics |= {"users": self.num(self.uid_field) - 1, "items": self.num(self.iid_field) - 1, "rows": rows}
+        return parts
+
+    def num(self, field: str) -> int:
+        """Number of internal ids or values of a column, as RecBole counts them."""
+        return int(super().num(field))  # type: ignore[misc]
+
+    @property
+    def item_tokens(self) -> list[str]:
+        """I tokens by internal id, [PAD] first."""
+        return [str(token) for token in self.field2id_token[self.iid_field]]
+
+    @property
+    def user_tokens(self) -> list[str]:
+        """U tokens by internal id, [PAD] first."""
+        return [str(token) for token in self.field2id_token[self.uid_field]]
+
+    def _seen(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if self._shared["seen"] is None:
+            raise RuntimeError("call data_preparation (or build) first: the split tells what training sees")
+        return self._shared["seen"]
+
+    @property
+    def train_users(self) -> Tensor:
+        """[U] bool: users with a training row."""
+        return self._seen()[0]
+
+    @property
+    def train_items(self) -> Tensor:
+        """[I] bool: items with a training row."""
+        return self._seen()[1]
+
+    @property
+    def known_items(self) -> Tensor:
+        """[I] bool: the catalogue without [PAD] and without the items that the split's candidates keep from training.
+
+        An item that merely nobody chose stays in: training may learn that.
+        """
+        known = torch.ones(self.num(self.iid_field), dtype=torch.bool)
+        known[0] = False
+        for phase in ("valid", "test"):
+            candidates = self.candidates(phase)
+            if candidates is not None:
+                known &= ~candidates | self.train_items
+        return known
+
+    def training_pairs(self) -> tuple[Tensor, Tensor]:
+        """User ids [N] and item ids [N] of the training rows."""
+        return self._seen()[2], self._seen()[3]
+
+    def candidates(self, phase: str) -> Tensor | None:
+        """[I] bool: items that are ranked in ``valid`` or ``test``; None means the whole catalogue."""
+        path = self.folder / f"{self.folder.name}.{self.config['split']}.candidates.csv"
+        if not self.config["split"] or not path.is_file():
+            return None
+        with path.open(encoding="utf-8", newline="") as stream:
+            wanted = {row["item_id"] for row in csv.DictReader(stream) if row["phase"] == phase}
+        return torch.tensor([token in wanted for token in self.item_tokens], dtype=torch.bool) if wanted else None
+
+    @property
+    def store(self) -> FolderFeatures:
+        """Texts, pictures and feature tables, read on first use and shared by all copies."""
+        if "store" not in self._shared:
+            if self.config["dataset"] == RECBOLE_OWN:
+                raise DataError(f"data set '{RECBOLE_OWN}' has neither texts nor pictures; this model needs them, e.g. "
+                                "--dataset healthfood")
+            options = {"reencode": bool(self.config["reencode"]), "device": self.config["device"],
+                       "batch_tokens": self.config["encode_batch_tokens"] or 4096,
+                       "progress": "auto" if self.config["progress"] is None else self.config["progress"],
+                       "allow_download": bool(self.config["allow_download"]),
+                       "notes": {"derived_from_credentialed": self.is_credentialed}}
+            cache = Path(self.config["cache_dir"]) if self.config["cache_dir"] else cache_dir()
+            tokens = {"user": self.user_tokens, "item": self.item_tokens}
+            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options)
+        return self._shared["store"]
+
+    @property
+    def is_credentialed(self) -> bool:
+        """Whether the manifest says that the data derive from a credentialed source."""
+        if not (self.folder / "manifest.json").is_file():
+            return False
+        return bool(read_manifest(self.folder).derived_from_credentialed)
+
+    def texts(self, side: str) -> dict[str, str]:
+        """Token to raw text of ``user`` or ``item``."""
+        return self.store.texts(side)
+
+    def features(self, request: FeatureRequest) -> FeatureTable:
+        """Feature table of one request; made once, then shared.
+
+        Raises:
+            DataError, FeatureBankError, MissingPackageError: the data or the encoder are not as they should be.
+        """
+        if request not in self._shared["tables"]:
+            fit = self.train_users if request.side == "user" else self.train_items
+            table, state = self.store.table(request, fit)
+            self._shared["tables"][request], self._shared["states"][request] = table, state
+            absent = int((~table.present[1:]).sum())
+            self.statistics.setdefault("missing", {})[request.key] = absent
+        return self._shared["tables"][request]
+
+    def fitted(self, request: FeatureRequest) -> dict[str, Any] | None:
+        """JSON state of a fitted feature; None for what is not fitted."""
+        self.features(request)
+        return self._shared["states"][request]
+
+    def groups(self, user_tokens: Sequence[str], phase: str) -> dict[str, np.ndarray]:
+        """Groups of evaluated users.
+
+        Args:
+            user_tokens: N tokens.
+            phase: ``valid`` or ``test``.
+
+        Returns:
+            Name to [N] bool: ``cold_patient`` and ``warm_patient`` (has no / a training row), ``cold_item`` (all ranked
+            items are without a training row), and ``condition:...`` for each value of a ``conditions`` column.
+        """
+        id_of = {token: row for row, token in enumerate(self.user_tokens)}
+        ids = torch.tensor([id_of[token] for token in user_tokens], dtype=torch.int64)
+        warm = self.train_users[ids].numpy()
+        found = {"cold_patient": ~warm, "warm_patient": warm}
+        candidates = self.candidates(phase)
+        if candidates is not None and not bool((candidates & self.train_items).any()):
+            found["cold_item"] = np.ones(len(ids), dtype=bool)
+        if (self.folder / f"{self.folder.name}.user").is_file() and self.config["dataset"] != RECBOLE_OWN:
+            records, _ = self.store.records("user")
+            cells = [set(records[row].get(GROUP_COLUMN, ())) for row in ids.tolist()]
+            for value in sorted(set().union(*cells)):
+                found[f"condition:{value}"] = np.array([value in cell for cell in cells])
+        return found
+
+    def describe(self) -> str:
+        """The statistics as a plain table, one line each."""
+        lines = []
+        for name, value in self.statistics.items():
+            shown = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else value
+            lines.append(f"{name.replace('_', ' '):<28}{shown}")
+        return "\n".join(lines)
+
+
+class MedDataset(MedMixin, Dataset):
+    """`MedMixin` over RecBole's plain ``Dataset``: what all feature models and most of RecBole's use."""
+
+
+def create_dataset(config: Any) -> Any:
+    """The data set class that RecBole would pick for the model, with `MedMixin` in front. Nothing is cached in pickles.
+
+    Raises:
+        DataError: the folder is missing or breaks a rule of the atomic files.
+    """
+    module = importlib.import_module("recbole.data.dataset")
+    own = f"{config['model']}Dataset"
+    base = getattr(module, own if hasattr(module, own) else _BY_TYPE.get(config["MODEL_TYPE"], "Dataset"))
+    return _with_mixin(base)(config)
+
+
+@lru_cache(maxsize=None)
+def _with_mixin(base: type) -> type:
+    return MedDataset if base is Dataset else type(f"Med{base.__name__}", (MedMixin, base), {})

@@ -1,0 +1,98 @@
+"""What a model asks of its data: features by name, and the small protocol that a data set and a catalogue share."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+from ..encoders import EncoderSpec
+from ..errors import ConfigError
+
+SIDES = ("user", "item")
+MODALITIES = ("text", "image", "profile", "codes", "words")
+
+
+@dataclass(frozen=True)
+class WordSpec:
+    """A bag of words: word n-grams from one word up to ``ngrams``, in at least ``min_count`` training texts."""
+
+    ngrams: int
+    min_count: int
+    max_words: int
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """One feature matrix.
+
+    Args:
+        name: what the model calls it; unique per side.
+        side: ``user`` or ``item``.
+        modality: ``text`` and ``image`` come from a frozen encoder; ``profile`` is every column of the ``.user`` or
+            ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words.
+        encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, else None.
+        fields: columns of profile and codes; empty means all that fit.
+
+    Raises:
+        ConfigError: parts that do not go together.
+    """
+
+    name: str
+    side: str
+    modality: str
+    encoder: EncoderSpec | WordSpec | None = None
+    fields: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        wanted = {"text": EncoderSpec, "image": EncoderSpec, "words": WordSpec}.get(self.modality, type(None))
+        if self.side not in SIDES or self.modality not in MODALITIES or not isinstance(self.encoder, wanted):
+            raise ConfigError([f"feature '{self.name}': side '{self.side}', modality '{self.modality}' and encoder "
+                               f"{self.encoder!r} do not go together"])
+
+    @property
+    def key(self) -> str:
+        """Name that is unique over both sides, e.g. ``user_text``."""
+        return f"{self.side}_{self.name}"
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether training rows shape the feature, so that its state must be kept with the model."""
+        return self.modality in ("profile", "codes", "words")
+
+
+class FeatureTable(NamedTuple):
+    """By RecBole's internal id, row 0 being [PAD]: matrix [N, D] float32 (sparse for words) and present [N] bool."""
+
+    matrix: Tensor
+    present: Tensor
+
+
+class FeatureSource(Protocol):
+    """What a `FeatureRecommender` needs of its data: `MedDataset` while training, `Catalogue` afterwards."""
+
+    item_tokens: list[str]
+
+    @property
+    def train_users(self) -> Tensor:
+        """[U] bool: users with a training row."""
+
+    @property
+    def train_items(self) -> Tensor:
+        """[I] bool: items with a training row."""
+
+    @property
+    def known_items(self) -> Tensor:
+        """[I] bool: items that training may set against each other; cold items and [PAD] are not among them."""
+
+    def num(self, field: str) -> int:
+        """Number of internal ids of the user or item column, [PAD] included."""
+
+    def features(self, request: FeatureRequest) -> FeatureTable:
+        """Feature table of one request."""
+
+    def fitted(self, request: FeatureRequest) -> dict[str, Any] | None:
+        """JSON state of a fitted feature; None for what is not fitted."""
+
+    def training_pairs(self) -> tuple[Tensor, Tensor]:
+        """User ids [N] and item ids [N] of the training rows; empty where there are none."""

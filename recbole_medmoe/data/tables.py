@@ -1,0 +1,123 @@
+"""Feature tables of one data set folder: frozen encoders through their banks, fitted columns and words."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ..atomic import read_atomic, read_images, read_texts
+from ..encoders import EncoderSpec, FeatureBank, obtain_bank
+from ..errors import DataError
+from .profile import ProfileEncoder
+from .requests import FeatureRequest, FeatureTable, WordSpec
+from .words import WordEncoder
+
+
+@dataclass
+class FolderFeatures:
+    """Features of the users and items of one folder, each made on first use.
+
+    Args:
+        folder: the data set.
+        tokens: ``user`` and ``item`` tokens by internal id, [PAD] first.
+        cache: folder of caches for what the data set does not ship.
+        options: ``reencode``, ``device``, ``batch_tokens``, ``progress``, ``allow_download``, ``notes`` for encoders.
+    """
+
+    folder: Path
+    tokens: Mapping[str, Sequence[str]]
+    cache: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._texts: dict[str, dict[str, str]] = {}
+        self._frames: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {}
+
+    def texts(self, side: str) -> dict[str, str]:
+        """Token to raw text.
+
+        Raises:
+            DataError: the data set has no texts of that side.
+        """
+        if side not in self._texts:
+            path = self.folder / "text" / f"{side}.jsonl"
+            if not path.is_file():
+                raise DataError(f"{path} is missing: the model reads {side} texts; write one line per {side}, "
+                                '{"id": "...", "text": "..."}')
+            self._texts[side] = read_texts(path)
+        return self._texts[side]
+
+    @cached_property
+    def images(self) -> dict[str, Path]:
+        """Item token to its catalogue picture.
+
+        Raises:
+            DataError: the data set has no pictures.
+        """
+        if not (self.folder / "images.csv").is_file():
+            raise DataError(f"{self.folder / 'images.csv'} is missing: the model looks at pictures; add them, or set "
+                            "--image_encoder=null")
+        return read_images(self.folder)
+
+    def records(self, side: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """Rows of the ``.user`` or ``.item`` file by internal id (an empty one where the file has none), and the types.
+
+        Raises:
+            DataError: the file is missing.
+        """
+        if side not in self._frames:
+            path = self.folder / f"{self.folder.name}.{side}"
+            if not path.is_file():
+                raise DataError(f"{path} is missing: the model reads {side} columns")
+            frame = read_atomic(path)
+            types = {str(name): str(kind) for name, kind in frame.attrs["types"].items()}
+            key = next(iter(types))
+            by_token = {str(row[key]): row for row in frame.to_dict("records")}
+            self._frames[side] = ([by_token.get(token, {}) for token in self.tokens[side]],
+                                  {name: kind for name, kind in types.items() if name != key})
+        return self._frames[side]
+
+    def bank(self, side: str, spec: EncoderSpec) -> FeatureBank:
+        """Frozen features of one side; shipped, cached or encoded now."""
+        contents = self.contents(side, spec.modality)
+        return obtain_bank(side, spec, contents, shipped=self.folder / "features", cache=self.cache, **self.options)
+
+    def contents(self, side: str, modality: str) -> dict[str, str | Path]:
+        """What a frozen encoder reads, by token: texts or picture files of the users or items of the data set."""
+        found: Mapping[str, str | Path] = self.texts(side) if modality == "text" else self.images
+        return {token: found[token] for token in self.tokens[side][1:] if token in found}
+
+    def table(self, request: FeatureRequest, fit: Tensor) -> tuple[FeatureTable, dict[str, Any] | None]:
+        """Table of one request, and its JSON state if it was fitted.
+
+        Args:
+            request: what is asked for.
+            fit: [N] bool, rows that fitting may look at.
+        """
+        if isinstance(request.encoder, EncoderSpec):
+            matrix, present = self.bank(request.side, request.encoder).align(list(self.tokens[request.side]))
+            return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
+        if isinstance(request.encoder, WordSpec):
+            return self._words(request, request.encoder, fit)
+        return self._columns(request, fit)
+
+    def _words(self, request: FeatureRequest, spec: WordSpec, fit: Tensor) -> tuple[FeatureTable, dict[str, Any]]:
+        texts = self.texts(request.side)
+        rows = [texts.get(token, "") for token in self.tokens[request.side]]
+        encoder = WordEncoder.fit([text for text, seen in zip(rows, fit.tolist()) if seen and text.strip()], spec)
+        present = torch.tensor([bool(text.strip()) for text in rows], dtype=torch.bool)
+        return FeatureTable(encoder.transform(rows), present), encoder.state()
+
+    def _columns(self, request: FeatureRequest, fit: Tensor) -> tuple[FeatureTable, dict[str, Any]]:
+        records, types = self.records(request.side)
+        fits: Callable[[str], bool] = (lambda kind: kind == "token_seq") if request.modality == "codes" else (
+            lambda kind: kind in ("float", "token", "token_seq"))
+        names = request.fields or tuple(name for name, kind in types.items() if fits(kind))
+        encoder = ProfileEncoder.fit([row for row, seen in zip(records, fit.tolist()) if seen], types, names)
+        if not encoder.width:
+            raise DataError(f"{self.folder.name}.{request.side} has no column for the feature '{request.name}'")
+        return FeatureTable(encoder.transform(records), encoder.present(records)), encoder.state()

@@ -1,0 +1,136 @@
+"""Models beside each other on the same rows: intervals, and each against the first with Holm's correction."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from .statistics import Interval, Paired, TTest, holm, interval_of, paired_of, paired_t, resampled_means
+
+Array = np.ndarray
+SeedRows = tuple[Array, Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class Against:
+    """A model against the first, on the primary metric.
+
+    Attributes:
+        paired: difference (model minus first) with its bootstrap interval and p.
+        t_test: paired t-test on patient means, as a second opinion.
+        p_holm: the bootstrap p, corrected over all models that are compared.
+    """
+
+    paired: Paired
+    t_test: TTest
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One model of a comparison.
+
+    Attributes:
+        name: as given.
+        seeds: number of runs.
+        intervals: metric to mean over rows (seeds averaged per row first) with its bootstrap interval over patients.
+        spread: metric to the standard deviation of the runs' means over seeds; None for a single run.
+        against: None for the first model.
+    """
+
+    name: str
+    seeds: int
+    intervals: dict[str, Interval]
+    spread: dict[str, float | None]
+    against: Against | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All models on the same rows.
+
+    Attributes:
+        primary: the metric that was named beforehand and that the tests are made on.
+        models: in the order given; the first is what the others are compared with.
+        rows, clusters: how many rows, of how many patients.
+        draws, level: of the bootstrap.
+    """
+
+    primary: str
+    models: tuple[ModelSummary, ...]
+    rows: int
+    clusters: int
+    draws: int
+    level: float
+
+    def __getitem__(self, name: str) -> ModelSummary:
+        return {model.name: model for model in self.models}[name]
+
+
+def compare(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str, *,
+            clusters: Mapping[object, object] | None = None, draws: int = 10_000, seed: int = 0,
+            level: float = 0.95) -> Comparison:
+    """Compares models over values per row.
+
+    Seeds are averaged per row first, then patients are drawn, the same patients for every model; the spread over
+    seeds is a second source of variation and is shown apart (design 7).
+
+    Args:
+        rows_by_model: name to one (row ids [N], metric to values [N]) for each seed; the rows may come in any order.
+        primary: metric of the tests, e.g. ``ndcg@5``.
+        clusters: row id to patient; without it each row id is a patient.
+        draws, seed, level: of the bootstrap.
+
+    Raises:
+        DataError: a model without values per row, without the primary metric, or scored on other rows.
+    """
+    if not rows_by_model:
+        raise DataError("there is no model to compare")
+    ids, averaged, spreads = _align(rows_by_model, primary)
+    patients = np.asarray([clusters[key] for key in ids.tolist()]) if clusters is not None else ids
+    first, *others = rows_by_model
+    base = averaged[first][primary]
+    columns = {(name, metric): values for name, found in averaged.items() for metric, values in found.items()}
+    # Differences are columns of their own: where two models are equal, they are exactly 0 in every resample.
+    columns |= {(name, "difference"): averaged[name][primary] - base for name in others}
+    means = dict(zip(columns, resampled_means(np.stack(list(columns.values()), axis=1), patients, draws, seed).T))
+    tests = {name: paired_of(columns[name, "difference"].mean(), means[name, "difference"], level) for name in others}
+    corrected = dict(zip(tests, holm([paired.p for paired in tests.values()])))
+    models = tuple(
+        ModelSummary(name, len(seeds),
+                     {metric: interval_of(values.mean(), means[name, metric], level)
+                      for metric, values in averaged[name].items()},
+                     spreads[name],
+                     Against(tests[name], paired_t(averaged[name][primary], base, patients), corrected[name])
+                     if name in tests else None)
+        for name, seeds in rows_by_model.items())
+    return Comparison(primary, models, len(ids), len(np.unique(patients)), draws, level)
+
+
+def _align(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str) -> tuple[
+        Array, dict[str, dict[str, Array]], dict[str, dict[str, float | None]]]:
+    """Row ids in one order, per model the seeds' average per row, and the spread of the seeds' means."""
+    ids: Array | None = None
+    averaged: dict[str, dict[str, Array]] = {}
+    spreads: dict[str, dict[str, float | None]] = {}
+    for name, seeds in rows_by_model.items():
+        if not seeds or any(primary not in columns for _, columns in seeds):
+            raise DataError(f"{name} has no values per row of {primary}; full-sort ranking metrics have them")
+        metrics = [metric for metric in seeds[0][1] if all(metric in columns for _, columns in seeds)]
+        sorted_seeds: list[dict[str, Array]] = []
+        for row_ids, columns in seeds:
+            order = np.argsort(np.asarray(row_ids), kind="stable")
+            these = np.asarray(row_ids)[order]
+            ids = these if ids is None else ids
+            if not np.array_equal(ids, these):
+                raise DataError(f"{name} was scored on other rows ({len(these)}) than the first model ({len(ids)}); "
+                                "compare runs of the same data set and split")
+            sorted_seeds.append({metric: np.asarray(columns[metric], dtype=np.float64)[order] for metric in metrics})
+        averaged[name] = {metric: np.mean([columns[metric] for columns in sorted_seeds], axis=0)
+                          for metric in metrics}
+        spreads[name] = {metric: float(np.std([columns[metric].mean() for columns in sorted_seeds], ddof=1))
+                         if len(sorted_seeds) > 1 else None for metric in metrics}
+    assert ids is not None
+    return ids, averaged, spreads

@@ -1,0 +1,172 @@
+"""Intervals and paired tests over values per row, drawn or averaged by patient (design 7; anchors 5.6)."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+Array = np.ndarray
+
+# A block of draws holds at most this many cluster numbers, so that memory does not grow with the number of draws.
+_BLOCK = 4_000_000
+
+
+class Interval(NamedTuple):
+    """A mean and its bootstrap interval; the bounds are NaN when there are fewer than two clusters."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Paired(NamedTuple):
+    """Mean of a minus b, its interval and its two-sided p; all but the mean are NaN below two clusters."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+class TTest(NamedTuple):
+    """Student's paired t on cluster means; t and p are NaN below two clusters."""
+
+    t: float
+    p: float
+    degrees: int
+
+
+def _by_cluster(values: Array, clusters: Array | None) -> tuple[Array, Array]:
+    """Sums [C, M] and sizes [C] of clusters. Each row is its own cluster when none are given."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim not in (1, 2) or not len(values):
+        raise ValueError(f"values must have at least one row, and one or two axes, not the shape {values.shape}")
+    values = values.reshape(len(values), -1)
+    if clusters is None:
+        return values, np.ones(len(values))
+    clusters = np.asarray(clusters)
+    if clusters.shape != values.shape[:1]:
+        raise ValueError(f"{len(values)} rows, but clusters of shape {clusters.shape}")
+    _, code = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(code).astype(np.float64)
+    sums: Array = np.zeros((len(sizes), values.shape[1]))
+    np.add.at(sums, code, values)
+    return sums, sizes
+
+
+def resampled_means(values: Array, clusters: Array | None, draws: int, seed: int) -> Array:
+    """Means of bootstrap resamples, whole clusters drawn with replacement; all columns see the same draws.
+
+    Args:
+        values: [N] or [N, M], M columns of values per row.
+        clusters: [N] the patient of each row; without it every row is drawn by itself.
+        draws: D, number of resamples.
+        seed: of NumPy's default generator; equal seeds draw equal clusters, so that models are compared on equal draws.
+
+    Returns:
+        [D, M], NaN throughout where there are fewer than two clusters.
+    """
+    sums, sizes = _by_cluster(values, clusters)
+    number = len(sums)
+    if number < 2:
+        return np.full((draws, sums.shape[1]), np.nan)
+    generator = np.random.default_rng(seed)
+
+    def blocks() -> Iterator[Array]:
+        left = draws
+        while left > 0:
+            take = min(left, max(1, _BLOCK // number))
+            drawn = generator.integers(0, number, size=(take, number))
+            cell = drawn + np.arange(take)[:, None] * number
+            times = np.bincount(cell.ravel(), minlength=take * number).reshape(take, number).astype(np.float64)
+            yield times @ sums / (times @ sizes)[:, None]
+            left -= take
+
+    return np.concatenate(list(blocks()))
+
+
+def interval_of(mean: float, means: Array, level: float = 0.95) -> Interval:
+    """Percentile interval from resampled means [D]."""
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(mean), float(low), float(high))
+
+
+def paired_of(difference: float, means: Array, level: float = 0.95) -> Paired:
+    """Percentile interval and two-sided p from resampled mean differences [D].
+
+    The p is twice the smaller share of differences on one side of 0, with one added to both counts, so it is never 0
+    and falls below .05 where the 95 % interval leaves 0 out.
+    """
+    if np.isnan(means).any():
+        return Paired(float(difference), np.nan, np.nan, np.nan)
+    _, low, high = interval_of(difference, means, level)
+    tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    return Paired(float(difference), low, high, min(1.0, 2 * (tail + 1) / (len(means) + 1)))
+
+
+def bootstrap_interval(values: Array, clusters: Array | None = None, draws: int = 10_000, seed: int = 0,
+                       level: float = 0.95) -> Interval:
+    """Percentile interval of the mean over rows (larger clusters weigh more, as in the headline metric).
+
+    Args:
+        values: [N] one value per row.
+        clusters, draws, seed: as in :func:`resampled_means`.
+        level: coverage of the interval.
+    """
+    return interval_of(float(np.mean(values)), resampled_means(values, clusters, draws, seed)[:, 0], level)
+
+
+def paired_bootstrap(a: Array, b: Array, clusters: Array | None = None, draws: int = 10_000, seed: int = 0,
+                     level: float = 0.95) -> Paired:
+    """Difference of two models on the same rows: mean(a - b), its interval and p as in :func:`paired_of`.
+
+    Args:
+        a: [N] values of one model.
+        b: [N] values of the other, same rows in the same order.
+        clusters, draws, seed: as in :func:`resampled_means`.
+        level: coverage of the interval.
+    """
+    difference = _difference(a, b)
+    return paired_of(difference.mean(), resampled_means(difference, clusters, draws, seed)[:, 0], level)
+
+
+def _difference(a: Array, b: Array) -> Array:
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"paired values differ in shape: {a.shape} and {b.shape}")
+    return a - b
+
+
+def paired_t(a: Array, b: Array, clusters: Array | None = None) -> TTest:
+    """Two-sided paired t-test on cluster means.
+
+    Args:
+        a, b: [N] values of two models on the same rows.
+        clusters: [N] the patient of each row.
+
+    Returns:
+        t of a minus b, p, degrees of freedom. Where no cluster differs, t is 0 and p is 1.
+    """
+    sums, sizes = _by_cluster(_difference(a, b), clusters)
+    means = sums[:, 0] / sizes
+    degrees = len(means) - 1
+    if degrees < 1:
+        return TTest(np.nan, np.nan, degrees)
+    if not means.any():
+        return TTest(0.0, 1.0, degrees)
+    error = means.std(ddof=1) / np.sqrt(len(means))
+    t = float(means.mean() / error) if error > 0 else float(np.copysign(np.inf, means.mean()))
+    return TTest(t, float(2 * stats.t.sf(abs(t), degrees)), degrees)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down correction, in the order given. A NaN (no test was possible) stays NaN and is not counted."""
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(len(values), np.nan)
+    tested = np.flatnonzero(~np.isnan(values))
+    order = tested[np.argsort(values[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * factors))
+    return [float(value) for value in adjusted]

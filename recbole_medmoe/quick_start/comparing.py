@@ -1,0 +1,150 @@
+"""``compare``: several models on the same rows, seeds averaged per row, each against the first."""
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from ..compat import apply
+
+apply()
+
+from ..config import MedConfig  # noqa: E402
+from ..errors import ConfigError, DataError  # noqa: E402
+from ..evaluation import Comparison  # noqa: E402
+from ..evaluation import compare as compare_rows  # noqa: E402
+from ..store import read_record, read_rows  # noqa: E402
+from .fitness import check_fitness  # noqa: E402
+from .running import run_config, with_seed  # noqa: E402
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A finished run as its folder tells it; ``columns`` is empty where the metrics have no values per row."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    rows: np.ndarray
+    columns: Mapping[str, np.ndarray]
+
+    @classmethod
+    def read(cls, folder: Path) -> StoredRun:
+        """Reads record and rows.
+
+        Raises:
+            RecordError: a file is missing, damaged, or does not fit the schema.
+        """
+        record = read_record(folder)
+        if not (folder / "rows.parquet").is_file():
+            return cls(folder, record, np.zeros(0, dtype=str), {})
+        table = read_rows(folder)
+        columns = {name: np.asarray(table[name], dtype=np.float64) for name in record["evaluation"]["metrics"]
+                   if name in table}
+        return cls(folder, record, np.asarray(table["row"], dtype=str), columns)
+
+    @property
+    def primary(self) -> str:
+        """The metric named beforehand: what validation chose by."""
+        return str(self.record["model"]["config"]["valid_metric"]).lower()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What `compare` gives back: the run folders, and their statistics on first use."""
+
+    folders: tuple[Path, ...]
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Intervals and tests; None where the metrics have no values per row (AUC, LogLoss ...)."""
+        return compare_runs([StoredRun.read(folder) for folder in self.folders])
+
+
+def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None = None, split: str | None = None,
+            files: Sequence[Path] = (), argv: Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
+            per_model: Mapping[str, Mapping[str, Any]] | None = None, runs_dir: Path | None = None,
+            command: str | None = None) -> Compared:
+    """Runs every model with every seed and compares each model with the first.
+
+    All configurations are made, and models that the split offers nothing are refused, before the first run starts.
+
+    Args:
+        models: names; the first is the reference.
+        dataset, split, files, argv, overrides, runs_dir, command: as in `run`.
+        seeds: None takes the configuration's single seed.
+        per_model: keys and values of single models, which win over ``overrides``.
+
+    Raises:
+        ConfigError: all faults of all models at once; the other errors of `run`.
+    """
+    given = dict(split=split, files=files, argv=argv)
+    own = {name: {**(overrides or {}), **(per_model or {}).get(name, {})} for name in models}
+    configs = _configurations(own, dataset, seeds, given)
+    folders: list[Path] = []
+    for number, config in enumerate(configs, start=1):
+        if len(configs) > 1:
+            print(f"[{number}/{len(configs)}] {config.spec.name}, seed {config['seed']}", file=sys.stderr, flush=True)
+        folders.append(run_config(config, runs_dir=runs_dir, command=command).folder)
+    return Compared(tuple(folders))
+
+
+def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds: Sequence[int] | None,
+                    given: Mapping[str, Any]) -> list[MedConfig]:
+    configs: list[MedConfig] = []
+    faults: list[str] = []
+    for name, overrides in models.items():
+        for seed in seeds if seeds is not None else [None]:
+            try:
+                configs.append(MedConfig(name, dataset, overrides=with_seed(overrides, seed), beside=tuple(models),
+                                         **given))
+            except ConfigError as error:
+                faults += error.faults if len(models) == 1 else [f"{name}: {fault}" for fault in error.faults]
+                break
+    if faults:
+        raise ConfigError(merge_faults(faults, list(models)))
+    specs = list({config.spec.name: config.spec for config in configs}.values())
+    check_fitness(specs, configs[0].dataset_folder, configs[0].split)
+    return configs
+
+
+def merge_faults(faults: Sequence[str], models: Sequence[str]) -> list[str]:
+    """Says a fault that every model has only once, without the models' names."""
+    shared = [fault for fault in faults if fault.split(": ", 1)[0] in models]
+    bare: dict[str, list[str]] = {}
+    for fault in shared:
+        model, text = fault.split(": ", 1)
+        bare.setdefault(text, []).append(model)
+    merged = [text if len(names) == len(models) else f"{', '.join(names)}: {text}" for text, names in bare.items()]
+    return [fault for fault in faults if fault not in shared] + merged
+
+
+def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
+                 labels: Sequence[str] | None = None) -> Comparison | None:
+    """Statistics of finished runs on the same rows.
+
+    Args:
+        runs: any number of seeds per model.
+        reference: label of what the others are compared with; None takes the first run's.
+        labels: what to call each run; runs of one label are seeds of one model. None takes the models' names.
+
+    Returns:
+        None where some metrics have no values per row.
+
+    Raises:
+        DataError: runs of other rows or with another primary metric.
+    """
+    if not all(run.columns for run in runs):
+        return None
+    names = list(labels) if labels is not None else [str(run.record["model"]["name"]) for run in runs]
+    by_model: dict[str, list[tuple[np.ndarray, Mapping[str, np.ndarray]]]] = {reference or names[0]: []}
+    for name, run in zip(names, runs):
+        by_model.setdefault(name, []).append((run.rows, run.columns))
+    primaries = {run.primary for run in runs}
+    if len(primaries) > 1:
+        raise DataError(f"the runs name several primary metrics ({', '.join(sorted(primaries))}); give all the same "
+                        "valid_metric")
+    return compare_rows(by_model, primaries.pop(), draws=runs[0].record["model"]["config"]["bootstrap_draws"])

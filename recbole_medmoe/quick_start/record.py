@@ -1,0 +1,147 @@
+"""What is noted about a run while it goes on, and the record made of it (design 9, schema 1)."""
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Mapping
+
+import numpy as np
+import torch
+
+from ..atomic import data_sha256, read_manifest
+from ..config import MedConfig
+from ..encoders import EncoderSpec, backbone_sha256
+from ..evaluation import Evaluation
+from ..store import code_version, environment
+
+# Keys that say where and how a run is carried out, not what is computed.
+_PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
+          "state", "allow_download"}
+_LATENCY_ROWS = 30
+
+
+@dataclass
+class Facts:
+    """All that `build_record` needs; filled in the order in which a run comes to know it."""
+
+    config: MedConfig
+    started: datetime
+    command: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    valid: Mapping[str, float] | None = None
+    peak_memory_mib: float = 0.0
+    data: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    test_scored: int = 0
+    latency: dict[str, float] | None = None
+    routing: dict[str, Any] | None = None
+    groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
+
+    def read(self, *, dataset: Any, model: Any, trainer: Any, evaluation: Evaluation, test: Any) -> None:
+        """Takes what the finished parts know."""
+        self.data = _data(self.config, dataset)
+        self.model = _model(self.config, model)
+        rows, epochs = self.data["rows"]["train"], max(1, len(trainer.history))
+        self.training = {"epochs": len(trainer.history), "best_epoch": trainer.best_epoch,
+                         "rows_per_second": rows * epochs / max(self.seconds["training"], 1e-9)}
+        self.metrics = {name: float(value) for name, value in evaluation.metrics.items()}
+        self.seconds["evaluation"] = evaluation.seconds
+        self.test_scored = trainer.test_scored
+        self.latency = _latency(model, test, self.config["device"])
+        self.routing = _routing(model, test, self.config["device"])
+
+
+def config_sha256(config: Mapping[str, Any]) -> str:
+    """Hash of what is computed: equal for runs that differ in seed, device and folders only."""
+    kept = {key: value for key, value in config.items() if key not in _PLACE}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
+    """The record of a finished run."""
+    return {
+        "schema": 1,
+        "run": {"id": run_id, "started": facts.started.isoformat(timespec="seconds"), "status": "finished",
+                "command": facts.command, "seconds": facts.seconds["run"]},
+        "code": code_version(),
+        "environment": environment(str(facts.config["device"])),
+        "data": facts.data,
+        "model": facts.model,
+        "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
+                     "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
+        "evaluation": {"metrics": facts.metrics, "groups": {name: line for name, (_, line) in facts.groups.items()},
+                       "threshold": None, "seconds": facts.seconds["evaluation"], "latency_ms": facts.latency,
+                       "test_scored": facts.test_scored},
+        "routing": facts.routing,
+    }
+
+
+def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
+    told = {key: value for key, value in dataset.statistics.items() if key not in ("users", "items", "rows")}
+    if (config.dataset_folder / "manifest.json").is_file():
+        known = read_manifest(config.dataset_folder)
+        told["title"] = known.title
+        if config.split in known.splits:
+            told["split_description"] = known.splits[config.split].description
+    content = data_sha256(config.dataset_folder, config.split)
+    return {"name": config["dataset"], "sha256": content, "split": config.split, "users": dataset.statistics["users"],
+            "items": dataset.statistics["items"], "rows": dict(dataset.statistics["rows"]),
+            "derived_from_credentialed": dataset.is_credentialed, "statistics": told}
+
+
+def _model(config: MedConfig, model: Any) -> dict[str, Any]:
+    counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    resolved = config.resolved()
+    return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
+            "parameters": sum(number for number, _ in counts), "trainable": sum(n for n, trained in counts if trained),
+            "backbone": _backbones(model), "config": resolved, "config_sha256": config_sha256(resolved)}
+
+
+@torch.no_grad()
+def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | None:
+    """Milliseconds to rank the catalogue for one user; None for models that score pairs only."""
+    from recbole.data.dataloader import FullSortEvalDataLoader
+    from recbole.model.abstract_recommender import AbstractRecommender
+
+    stock = getattr(type(model), "full_sort_predict", None) is AbstractRecommender.full_sort_predict
+    if stock or not isinstance(test, FullSortEvalDataLoader):
+        return None
+    users = next(iter(test))[0]
+    model.eval()
+    times = []
+    for row in range(min(len(users), _LATENCY_ROWS)):
+        one = users[row:row + 1].to(device)
+        begun = time.perf_counter()
+        model.full_sort_predict(one)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(1000 * (time.perf_counter() - begun))
+    return {"batch": 1, "p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
+
+
+def _backbones(model: Any) -> list[dict[str, str]] | None:
+    """The frozen encoders that the model's features come from."""
+    specs = [request.encoder for request in getattr(model, "requests", ()) if isinstance(request.encoder, EncoderSpec)]
+    names = sorted({spec.backbone for spec in specs})
+    return [{"name": name, "sha256": backbone_sha256(name)} for name in names] or None
+
+
+@torch.no_grad()
+def _routing(model: Any, test: Any, device: torch.device) -> dict[str, Any] | None:
+    """Mean weights of the gates over test users, for models that have gates; ``load`` is the experts' gate."""
+    if not hasattr(model, "diagnostics"):
+        return None
+    model.eval()
+    users = torch.cat([batch[0][model.USER_ID] for batch in test]).to(device)
+    gates = model.diagnostics(model.user_inputs(users), model.item_inputs())
+    if "experts" not in gates:
+        return None
+    shares = gates["experts"].float().cpu()  # [B, E]
+    entropy = -(shares * shares.clamp_min(1e-12).log()).sum(-1).mean()
+    told = {f"{name}_mean": weights.float().mean(0).tolist() for name, weights in gates.items() if name != "experts"}
+    return {"load": shares.mean(0).tolist(), "entropy": float(entropy), **told}

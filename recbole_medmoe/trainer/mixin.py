@@ -1,0 +1,194 @@
+"""What every trainer here adds to RecBole's: weights in memory, values per row, one message per fault, no files."""
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import compat
+from ..errors import CheckpointError, ConfigError, TrainingError, nearest
+from ..evaluation.evaluator import Evaluation, evaluate_full_sort, supports
+from ..evaluation.pooled import POPULARITY_METRICS
+from .loop import build_accelerator
+from .memory import Snapshot, memory_guard
+from .schedule import build_schedule
+
+compat.apply()
+
+from recbole.data.dataloader import FullSortEvalDataLoader  # noqa: E402  (RecBole is mended first)
+from recbole.trainer import Trainer  # noqa: E402
+
+LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
+
+
+class MedTrainerMixin(Trainer):
+    """Stands left of a RecBole trainer class; :func:`recbole_medmoe.trainer.build_trainer` composes the two.
+
+    Attributes:
+        history: one dict per epoch: epoch (from 0), loss (sum over batches, as RecBole prints it), losses (its parts),
+            learning_rate, seconds, and where the epoch was scored valid_score, valid, valid_seconds.
+        best: weights of the best epoch on the CPU, None before the first; after ``fit`` they are in the model.
+        test_scored: how often test rows were scored so far.
+    """
+
+    history: list[dict[str, Any]]
+    best: Snapshot | None
+    test_scored: int
+
+    def __init__(self, config: Any, model: Any) -> None:
+        self.history, self.best, self.schedule = [], None, None
+        self._epoch = self._step = self.test_scored = 0
+        self.accumulation = int(config["gradient_accumulation_steps"] or 1)
+        self.precision = config["precision"] or "no"
+        self.accelerator = build_accelerator(torch.device(config["device"]), self.precision)
+        with compat.without_side_effects():
+            super().__init__(config, model)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Epoch of the best weights, counted from 0."""
+        return None if self.best is None else self.best.epoch
+
+    def fit(self, train_data: Any, valid_data: Any = None, verbose: bool = True, saved: bool = True,
+            show_progress: bool = False, callback_fn: Any = None) -> tuple[float, dict[str, float] | None]:
+        """Trains, and leaves the best weights in the model. Arguments as RecBole's.
+
+        Args:
+            saved: has no effect: the best weights are always kept, in memory, and never in a file.
+
+        Returns:
+            Best validation score and its metrics.
+
+        Raises:
+            TrainingError: a loss that is not finite, or memory that ran out.
+        """
+        steps = -(-len(train_data) // self.accumulation) * self.epochs
+        self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
+                                       int(self.config["warmup_steps"] or 0), steps)
+        result = super().fit(train_data, valid_data, verbose, True, show_progress, callback_fn)
+        self.restore_best()
+        return result
+
+    def restore_best(self) -> None:
+        """Puts the best weights so far into the model, where there are any."""
+        if self.best is not None:
+            self.best.restore(self.model)
+
+    def evaluate(self, eval_data: Any, load_best_model: bool = False, model_file: str | None = None,
+                 show_progress: bool = False) -> dict[str, float] | None:
+        """Metrics of a loader, rounded as RecBole's.
+
+        Args:
+            eval_data: loader of the part to score.
+            load_best_model: put the best weights into the model first.
+            model_file: refused, RecBole's files are pickles.
+            show_progress: show a bar.
+
+        Raises:
+            CheckpointError: ``model_file`` is given.
+            TrainingError: memory ran out, or scores that are not numbers.
+        """
+        if model_file:
+            raise CheckpointError(f"{model_file}: RecBole's .pth files are pickles and are not read here")
+        if not eval_data:
+            return None
+        if load_best_model:
+            self.restore_best()
+        found = self.evaluate_rows(eval_data, show_progress=show_progress)
+        return found.rounded(self.config["metric_decimal_place"])
+
+    def evaluate_rows(self, eval_data: Any, phase: str | None = None, show_progress: bool = False) -> Evaluation:
+        """Metrics with their values per row.
+
+        Args:
+            eval_data: loader of the part to score.
+            phase: 'valid' or 'test', which candidates are ranked; read from the loader when not given.
+            show_progress: show a bar.
+
+        Returns:
+            The evaluation. Metrics or modes that RecBole alone knows (AUC, GAUC, uni100, labeled ...) go through its
+            own collector and evaluator: then there are metrics, but no rows.
+        """
+        phase = phase or _phase(eval_data)
+        self.test_scored += phase == "test"
+        with memory_guard("scoring", "eval_batch_size", self.config["eval_batch_size"]):
+            if isinstance(eval_data, FullSortEvalDataLoader) and supports(self.config["metrics"]):
+                return self._evaluate_full_sort(eval_data, phase, show_progress)
+            started = time.perf_counter()
+            found = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+            return Evaluation(dict(found), seconds=time.perf_counter() - started)
+
+    def resume_checkpoint(self, resume_file: str) -> None:
+        """Refused, RecBole's files are pickles.
+
+        Raises:
+            CheckpointError: always.
+        """
+        raise CheckpointError(f"{resume_file}: RecBole's .pth files are pickles and are not read here")
+
+    def _evaluate_full_sort(self, eval_data: Any, phase: str, show_progress: bool) -> Evaluation:
+        dataset = eval_data._dataset
+        offers = getattr(dataset, "candidates", None)
+        return evaluate_full_sort(
+            self.model, eval_data, topk=self.config["topk"], metrics=self.config["metrics"], device=self.device,
+            candidates=None if offers is None else offers(phase), item_num=dataset.item_num, precision=self.precision,
+            train_counts=self._train_counts(dataset.item_num), tail_ratio=self.config["tail_ratio"],
+            progress=show_progress)
+
+    def _train_counts(self, item_num: int) -> np.ndarray | None:
+        """[I] training rows of each item, which RecBole's ``fit`` collects; None where no metric asks for them."""
+        if not {name.lower() for name in self.config["metrics"]} & set(POPULARITY_METRICS):
+            return None
+        held = self.eval_collector.data_struct
+        if "data.count_items" not in held:
+            raise TrainingError("AveragePopularity and TailPercentage need the training rows: call fit, or "
+                                "trainer.eval_collector.data_collect(train_loader), before evaluate")
+        counts: np.ndarray = np.zeros(item_num, dtype=np.int64)
+        for item, count in held.get("data.count_items").items():
+            counts[item] = count
+        return counts
+
+    def _build_optimizer(self, **kwargs: Any) -> Any:
+        learner = str(kwargs.get("learner", self.learner))
+        if learner.lower() not in LEARNERS:
+            raise ConfigError([f"learner: '{learner}' is no optimiser{nearest(learner, LEARNERS)}"])
+        return super()._build_optimizer(**kwargs)
+
+    def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
+        self._epoch, self._step = epoch_idx, 0
+        rate, started = self.optimizer.param_groups[0]["lr"], time.perf_counter()
+        with memory_guard("training", "train_batch_size", self.config["train_batch_size"]):
+            losses = super()._train_epoch(train_data, epoch_idx, loss_func=loss_func, show_progress=show_progress)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        parts = list(losses) if isinstance(losses, tuple) else [losses]
+        self.history.append({"epoch": epoch_idx, "loss": sum(parts), "losses": parts, "learning_rate": rate,
+                             "seconds": time.perf_counter() - started})
+        return losses
+
+    def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        started = time.perf_counter()
+        score, found = super()._valid_epoch(valid_data, show_progress=show_progress)
+        self.history[-1].update(valid_score=score, valid=dict(found), valid_seconds=time.perf_counter() - started)
+        return score, found
+
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
+        self.best = Snapshot.take(self.model, epoch)
+
+    def _check_nan(self, loss: torch.Tensor) -> None:
+        self._step += 1
+        if bool(torch.isfinite(loss).all()):
+            return
+        self.restore_best()
+        kept = ("no epoch was finished before it" if self.best is None
+                else f"the model holds the weights of epoch {self.best.epoch + 1} again")
+        raise TrainingError(f"the loss is not finite ({float(loss.detach().sum())}) at step {self._step} of epoch "
+                            f"{self._epoch + 1}; {kept}. Lower learning_rate, or set clip_grad_norm: {{max_norm: 1}}")
+
+
+def _phase(eval_data: Any) -> str:
+    """'valid' or 'test', as RecBole's sampler of a loader says; a loader without one counts as test."""
+    sampler = getattr(eval_data, "_sampler", None)
+    return "test" if sampler is None else str(sampler.phase)

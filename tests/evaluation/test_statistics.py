@@ -1,0 +1,113 @@
+"""Bootstrap, paired t and Holm against naive loops with the same draws, and against SciPy."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from recbole_medmoe.evaluation import statistics
+from recbole_medmoe.evaluation.statistics import bootstrap_interval, holm, paired_bootstrap, paired_t
+
+DRAWS = 400
+
+
+@pytest.fixture()
+def paired() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two models on 90 rows of 37 patients."""
+    generator = np.random.default_rng(11)
+    a = generator.random(90)
+    return a, np.clip(a - 0.03 + generator.normal(0, 0.1, 90), 0, 1), generator.integers(0, 37, 90)
+
+
+def naive_means(values: np.ndarray, clusters: np.ndarray, seed: int) -> np.ndarray:
+    members = [values[clusters == name] for name in np.unique(clusters)]
+    drawn = np.random.default_rng(seed).integers(0, len(members), size=(DRAWS, len(members)))
+    return np.array([np.concatenate([members[index] for index in draw]).mean() for draw in drawn])
+
+
+def test_interval_equals_a_naive_cluster_bootstrap(paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, _, clusters = paired
+    found = bootstrap_interval(a, clusters, DRAWS, seed=4, level=0.9)
+    expected = np.quantile(naive_means(a, clusters, 4), [0.05, 0.95])
+    assert found == pytest.approx((a.mean(), *expected), abs=1e-12)
+
+
+def test_interval_agrees_with_scipys_percentile_bootstrap(
+        paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a = paired[0]
+    theirs = stats.bootstrap((a,), np.mean, n_resamples=20_000, method="percentile", rng=1).confidence_interval
+    ours = bootstrap_interval(a, None, 20_000, seed=2)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
+
+
+def test_paired_bootstrap_equals_a_naive_one(paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, b, clusters = paired
+    means = naive_means(a - b, clusters, 8)
+    tail = min((means <= 0).sum(), (means >= 0).sum())
+    expected = ((a - b).mean(), *np.quantile(means, [0.025, 0.975]), min(1, 2 * (tail + 1) / (DRAWS + 1)))
+    assert paired_bootstrap(a, b, clusters, DRAWS, seed=8) == pytest.approx(expected, abs=1e-12)
+
+
+def test_blocks_of_draws_do_not_change_the_result(paired: tuple[np.ndarray, np.ndarray, np.ndarray],
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, clusters = paired
+    whole = paired_bootstrap(a, b, clusters, DRAWS, seed=1)
+    monkeypatch.setattr(statistics, "_BLOCK", 100)
+    assert paired_bootstrap(a, b, clusters, DRAWS, seed=1) == pytest.approx(whole, abs=1e-12)
+
+
+def test_equal_models_have_p_one() -> None:
+    a = np.random.default_rng(0).random(30)
+    assert paired_bootstrap(a, a, None, DRAWS).p == 1.0
+
+
+def test_a_clear_difference_has_the_smallest_p_the_draws_allow() -> None:
+    a = np.random.default_rng(0).random(30)
+    assert paired_bootstrap(a + 1, a, None, DRAWS).p == pytest.approx(2 / (DRAWS + 1))
+
+
+def test_repeated_rows_of_a_patient_do_not_narrow_the_interval() -> None:
+    a = np.random.default_rng(0).random(25)
+    once = bootstrap_interval(a, np.arange(25), DRAWS, seed=3)
+    assert bootstrap_interval(np.repeat(a, 4), np.repeat(np.arange(25), 4), DRAWS, seed=3) == pytest.approx(once)
+
+
+def test_paired_t_equals_scipy_on_rows(paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, b, _ = paired
+    expected = stats.ttest_rel(a, b)
+    assert paired_t(a, b) == pytest.approx((expected.statistic, expected.pvalue, expected.df), rel=1e-9)
+
+
+def test_paired_t_equals_scipy_on_patient_means(paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, b, clusters = paired
+    names = np.unique(clusters)
+    expected = stats.ttest_rel(*([values[clusters == name].mean() for name in names] for values in (a, b)))
+    assert paired_t(a, b, clusters) == pytest.approx((expected.statistic, expected.pvalue, len(names) - 1), rel=1e-9)
+
+
+def test_paired_t_of_equal_models_is_no_difference() -> None:
+    assert paired_t(np.ones(5), np.ones(5)) == (0.0, 1.0, 4)
+
+
+def test_one_patient_has_a_mean_and_no_interval() -> None:
+    found = paired_bootstrap(np.array([0.5]), np.array([0.2]), None, DRAWS)
+    assert found.difference == pytest.approx(0.3)
+    assert np.isnan([found.low, found.high, found.p, bootstrap_interval(np.ones(1)).low]).all()
+
+
+def test_holm_steps_down_in_the_order_given() -> None:
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+
+
+def test_holm_never_passes_one() -> None:
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_holm_leaves_out_what_could_not_be_tested() -> None:
+    found = holm([0.02, float("nan"), 0.03])
+    assert found[0] == pytest.approx(0.04) and np.isnan(found[1]) and found[2] == pytest.approx(0.04)
+
+
+def test_values_of_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ in shape"):
+        paired_bootstrap(np.ones(3), np.ones(4))
