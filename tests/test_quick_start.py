@@ -277,3 +277,7 @@ def test_config_and_log_are_plain_text(hybrid: RunResult) -> None:
     assert yaml.safe_load((hybrid.folder / "config.yaml").read_text())["model"] == "MedMoE"
     lines = [json.loads(line) for line in (hybrid.folder / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1] and all("valid_score" in line for line in lines)
+
+
+def test_the_start_is_noted_finely_enough_to_order_runs_of_the_same_second(hybrid: RunResult) -> None:
+    assert len(hybrid.record["run"]["started"].split(".")[1]) == len("123456+00:00")

@@ -66,7 +66,7 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
     """The record of a finished run."""
     return {
         "schema": 1,
-        "run": {"id": run_id, "started": facts.started.isoformat(timespec="seconds"), "status": "finished",
+        "run": {"id": run_id, "started": facts.started.isoformat(timespec="microseconds"), "status": "finished",
                 "command": facts.command, "seconds": facts.seconds["run"]},
         "code": code_version(),
         "environment": environment(str(facts.config["device"])),

@@ -26,9 +26,9 @@ class ClosedForm(FeatureRecommender):
             module.requires_grad_(False)
         self._pairs: tuple[Tensor, Tensor] | None = source.training_pairs()
 
-    def place(self, *shape: int) -> nn.Parameter:
+    def place(self, *shape: int, device: torch.device | None = None) -> nn.Parameter:
         """A tensor that is saved and counted, and that no optimiser touches."""
-        return nn.Parameter(torch.zeros(*shape), requires_grad=False)
+        return nn.Parameter(torch.zeros(*shape, device=device), requires_grad=False)
 
     def solve(self, users: Tensor, targets: Tensor) -> None:
         """Fills the model's tensors.

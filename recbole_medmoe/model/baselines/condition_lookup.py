@@ -48,9 +48,9 @@ class ConditionLookup(ClosedForm):
     def _reserve(self, groups: int) -> None:
         """Room for G distinct sets of codes; how many there are is known after training only."""
         device = self.popularity.device
-        self.groups = self.place(groups, self.width("user")).to(device)  # [G, D]
-        self.by_group = self.place(groups, self.n_items).to(device)  # [G, I]
-        self.sizes = self.place(groups).to(device)  # [G]
+        self.groups = self.place(groups, self.width("user"), device=device)  # [G, D]
+        self.by_group = self.place(groups, self.n_items, device=device)  # [G, I]
+        self.sizes = self.place(groups, device=device)  # [G]
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         if f"{prefix}groups" in state:
