@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from .comparison import Against, Comparison, ModelSummary, compare
 from .groups import GroupRow, group_table
-from .ranking import ROW_METRICS, find_hits, rank_metrics
+from .ranking import ROW_METRICS, rank_metrics
 from .statistics import Interval, Paired, TTest, bootstrap_interval, holm, paired_bootstrap, paired_t
 
 if TYPE_CHECKING:
     from .evaluator import FULL_SORT_METRICS, Evaluation, evaluate_full_sort, supports
 
 __all__ = ["FULL_SORT_METRICS", "ROW_METRICS", "Against", "Comparison", "Evaluation", "GroupRow", "Interval",
-           "ModelSummary", "Paired", "TTest", "bootstrap_interval", "compare", "evaluate_full_sort", "find_hits",
-           "group_table", "holm", "paired_bootstrap", "paired_t", "rank_metrics", "supports"]
+           "ModelSummary", "Paired", "TTest", "bootstrap_interval", "compare", "evaluate_full_sort", "group_table",
+           "holm", "paired_bootstrap", "paired_t", "rank_metrics", "supports"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,8 @@ from torch import Tensor
 from .. import compat
 from .loading import Batch, full_sort_batches
 from .pooled import POOLED_METRICS, POPULARITY_METRICS, pooled_metrics, popularity_metrics
-from .ranking import ROW_METRICS, find_hits, rank_metrics
-from .topk import Lots, forbid, top_items
+from .ranking import ROW_METRICS, rank_metrics
+from .topk import Lots, find_hits, forbid, top_items
 
 compat.apply()
 
@@ -49,11 +49,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Top-K lists of all rows with their positives."""
+    """Top-K lists of all rows [N, K], which of their items are hits [N, K], row ids and numbers of positives [N]."""
 
     items: np.ndarray
+    hits: np.ndarray
     rows: np.ndarray
-    keys: np.ndarray
     positives: np.ndarray
 
 
@@ -102,8 +102,7 @@ def evaluate_full_sort(model: Any, loader: Any, *, topk: Sequence[int], metrics:
     model.eval()
     ranked = _rank(model, full_sort_batches(loader, item_num, candidates, progress), max(topk), item_num, device,
                    candidates, precision, loader)
-    columns = rank_metrics(find_hits(ranked.items, ranked.keys, item_num), ranked.positives,
-                           [name for name in names if name in ROW_METRICS], topk)
+    columns = rank_metrics(ranked.hits, ranked.positives, [name for name in names if name in ROW_METRICS], topk)
     popular = [name for name in names if name in POPULARITY_METRICS]
     if popular and train_counts is not None:
         columns |= popularity_metrics(ranked.items, train_counts, popular, topk, tail_ratio)
@@ -123,9 +122,8 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
           candidates: Tensor | None, precision: str, loader: Any) -> _Ranked:
     lists: list[np.ndarray] = []
     rows: list[np.ndarray] = []
-    keys: list[np.ndarray] = []
+    hits: list[np.ndarray] = []
     positives: list[np.ndarray] = []
-    done = 0
     lots = None if candidates is None else Lots(candidates)
     for batch in batches:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -135,13 +133,12 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
         forbid(scores, batch.history)
         lists.append(top_items(scores, depth, lots))
         rows.append(batch.rows)
-        keys.append(batch.keys + done * item_num)
+        hits.append(find_hits(scores, lists[-1], batch.keys))
         positives.append(batch.positives)
-        done += len(batch.rows)
-    if not done:
-        empty: np.ndarray = np.zeros(0, dtype=np.int64)
-        return _Ranked(np.zeros((0, depth), dtype=np.int64), empty, empty, empty)
-    return _Ranked(np.concatenate(lists), np.concatenate(rows), np.concatenate(keys), np.concatenate(positives))
+    if not rows:
+        none: np.ndarray = np.zeros((0, depth), dtype=np.int64)
+        return _Ranked(none, none > 0, none[:, 0], none[:, 0])
+    return _Ranked(np.concatenate(lists), np.concatenate(hits), np.concatenate(rows), np.concatenate(positives))
 
 
 def _scores(model: Any, interaction: Any, item_num: int, loader: Any) -> Tensor:

@@ -41,25 +41,6 @@ ROW_METRICS: dict[str, Callable[[Array, Array], Array]] = {
     "recall": _recall, "mrr": _mrr, "ndcg": _ndcg, "hit": _hit, "precision": _precision, "map": _map}
 
 
-def find_hits(topk_items: Array, positive_keys: Array, item_num: int) -> Array:
-    """Looks each listed item up among the positives, without a dense [N, I] matrix.
-
-    Args:
-        topk_items: [N, K] internal item ids; 0 ([PAD]) is never a hit.
-        positive_keys: [P] sorted keys ``row * item_num + item`` of all positives.
-        item_num: I, the number of internal item ids with [PAD].
-
-    Returns:
-        [N, K] bool.
-    """
-    keys = np.arange(len(topk_items), dtype=np.int64)[:, None] * item_num + topk_items
-    if len(positive_keys) == 0:
-        return np.zeros(topk_items.shape, dtype=bool)
-    place = np.searchsorted(positive_keys, keys.ravel()).reshape(keys.shape)
-    place = np.where(place == len(positive_keys), 0, place)
-    return (positive_keys[place] == keys) & (topk_items > 0)
-
-
 def rank_metrics(hits: Array, positives: Array, metrics: Sequence[str], topk: Sequence[int]) -> dict[str, Array]:
     """Values per row of top-K metrics.
 

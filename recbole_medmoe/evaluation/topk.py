@@ -69,3 +69,28 @@ def top_items(scores: Tensor, depth: int, lots: Lots | None = None) -> np.ndarra
         items[np.isneginf(best)] = 0
     lacking = depth - items.shape[1]
     return np.pad(items, ((0, 0), (0, lacking))) if lacking else items
+
+
+def find_hits(scores: Tensor, items: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Looks the listed items up among the positives, which it marks in the scores: those are spent once lists are made.
+
+    The cost is that of the positives and of the lists; no [B, I] matrix of hits is made and no order is searched.
+
+    Args:
+        scores: [B, I], written to.
+        items: [B, K] listed items, 0 ([PAD]) where a list ends early.
+        positives: [P] flat positions ``row * I + item``.
+
+    Returns:
+        [B, K] bool, whether the item at that rank is a positive of the row; [PAD] never is.
+    """
+    listed = np.arange(len(items))[:, None] * scores.shape[1] + items
+    flat = scores.view(-1)
+    if scores.device.type == "cpu":
+        values = flat.numpy()
+        values[positives] = np.nan
+        hits = np.isnan(values[listed])
+    else:
+        flat[torch.from_numpy(positives).to(scores.device)] = torch.nan
+        hits = flat[torch.from_numpy(listed).to(scores.device)].isnan().cpu().numpy()
+    return hits & (items > 0)

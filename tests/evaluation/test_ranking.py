@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recbole_medmoe import compat
-from recbole_medmoe.evaluation.ranking import ROW_METRICS, find_hits, rank_metrics
+from recbole_medmoe.evaluation.ranking import ROW_METRICS, rank_metrics
 
 compat.apply()
 
@@ -34,28 +34,14 @@ def rows() -> tuple[np.ndarray, list[set[int]]]:
     return lists, positives
 
 
-def keys_of(positives: list[set[int]], item_num: int) -> np.ndarray:
-    return np.sort(np.array([row * item_num + item for row, items in enumerate(positives) for item in items]))
-
-
-def test_hits_are_found_without_a_dense_matrix(rows: tuple[np.ndarray, list[set[int]]]) -> None:
-    lists, positives = rows
-    expected = [[item in positives[row] for item in lists[row]] for row in range(60)]
-    assert find_hits(lists, keys_of(positives, 41), 41).tolist() == expected
-
-
-def test_pad_is_never_a_hit() -> None:
-    assert find_hits(np.array([[2, 0, 0]]), np.array([0, 2]), 5).tolist() == [[True, False, False]]
-
-
-def test_no_positives_at_all_give_no_hits() -> None:
-    assert not find_hits(np.array([[1, 2]]), np.zeros(0, dtype=np.int64), 5).any()
+def hits_of(lists: np.ndarray, positives: list[set[int]]) -> np.ndarray:
+    return np.array([[item in positives[row] for item in lists[row]] for row in range(len(lists))])
 
 
 @pytest.mark.parametrize("metric", list(ROW_METRICS))
 def test_each_row_equals_brute_force(metric: str, rows: tuple[np.ndarray, list[set[int]]]) -> None:
     lists, positives = rows
-    columns = rank_metrics(find_hits(lists, keys_of(positives, 41), 41),
+    columns = rank_metrics(hits_of(lists, positives),
                            np.array([len(items) for items in positives]), [metric], TOPK)
     for k in TOPK:
         expected = [brute_force(lists[row].tolist(), positives[row], k)[metric] for row in range(60)]
@@ -69,7 +55,7 @@ def test_each_row_equals_recboles_metric_class(metric: str, rows: tuple[np.ndarr
 
     Config.compatibility_settings(None)  # RecBole's metrics use NumPy's old names, which its Config sets
     lists, positives = rows
-    hits = find_hits(lists, keys_of(positives, 41), 41)
+    hits = hits_of(lists, positives)
     counts = np.array([len(items) for items in positives])
     theirs = metrics_dict[metric]({"metric_decimal_place": 4, "topk": TOPK})
     needs_counts = metric in ("recall", "ndcg", "map")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recbole_medmoe.errors import TrainingError
-from recbole_medmoe.evaluation.topk import Lots, forbid, top_items
+from recbole_medmoe.evaluation.topk import Lots, find_hits, forbid, top_items
 
 
 def even(items: int) -> torch.Tensor:
@@ -49,3 +49,22 @@ def test_lots_do_not_depend_on_the_size_of_a_block() -> None:
 def test_scores_that_are_no_numbers_are_an_error() -> None:
     with pytest.raises(TrainingError, match="not numbers"):
         top_items(torch.tensor([[0.0, 1.0, float("nan")]]), 1)
+
+
+def test_hits_are_the_listed_positives_of_the_own_row() -> None:
+    generator = np.random.default_rng(3)
+    scores = torch.from_numpy(generator.normal(size=(60, 41)))
+    positives = [set(generator.choice(np.arange(1, 41), size=1 + row % 20, replace=False).tolist())
+                 for row in range(60)]
+    lists = top_items(scores, 12)
+    expected = [[item in positives[row] for item in lists[row]] for row in range(60)]
+    keys = np.array([row * 41 + item for row, items in enumerate(positives) for item in items])
+    assert find_hits(scores, lists, keys).tolist() == expected
+
+
+def test_pad_is_never_a_hit() -> None:
+    assert find_hits(torch.zeros(1, 5), np.array([[2, 0, 0]]), np.array([0, 2])).tolist() == [[True, False, False]]
+
+
+def test_no_positives_at_all_give_no_hits() -> None:
+    assert not find_hits(torch.zeros(1, 5), np.array([[1, 2]]), np.zeros(0, dtype=np.int64)).any()
