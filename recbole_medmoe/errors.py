@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Iterable, Sequence
+from typing import Any, Iterable, Sequence
 
 
 class MedMoEError(Exception):
@@ -44,6 +44,19 @@ class RecordError(MedMoEError):
 
 class TrainingError(MedMoEError):
     """Training that cannot go on: a loss that is not finite, or memory that ran out."""
+
+
+class CheckError(MedMoEError):
+    """A recommender that does not pass its checks.
+
+    Args:
+        message: model, check and numbers of each failure.
+        report: the outcome of every check, a `checks.report.CheckReport`.
+    """
+
+    def __init__(self, message: str, report: Any) -> None:
+        self.report = report
+        super().__init__(message)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

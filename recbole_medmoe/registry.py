@@ -28,6 +28,7 @@ class ModelSpec:
         task: ``food`` or ``any``.
         paper: link to what the model comes from.
         needs: what the data must offer, e.g. ``("text", "image")`` or ``("known users",)``.
+        trainer: ``module:Class`` of a trainer of its own; None takes the one that RecBole names for its type.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ModelSpec:
     task: str
     paper: str
     needs: tuple[str, ...]
+    trainer: str | None = None
 
     @property
     def origin(self) -> str:
@@ -43,7 +45,7 @@ class ModelSpec:
         return package if package in ("recbole_medmoe", "recbole") else "third party"
 
     def load(self) -> type:
-        """Imports the class.
+        """Imports the model's class.
 
         A third party's module may lie in the working folder, also where the installed command is used, which does not
         look there by itself.
@@ -52,31 +54,48 @@ class ModelSpec:
             ConfigError: no such module or no such class in it.
             MissingPackageError: the module needs a package that is not installed.
         """
-        module_name, class_name = self.target.split(":")
+        return self._load(self.target)
+
+    def load_trainer(self) -> type | None:
+        """Imports the class of the model's own trainer; None where it has none.
+
+        Raises:
+            ConfigError, MissingPackageError: as `load`.
+        """
+        return None if self.trainer is None else self._load(self.trainer)
+
+    def _load(self, target: str) -> type:
+        module_name, class_name = target.split(":")
         if self.origin == "third party" and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-                raise ConfigError([f"model '{self.target}': no module '{error.name}'"]) from None
+                raise ConfigError([f"model '{target}': no module '{error.name}'"]) from None
             raise MissingPackageError(f"model '{self.name}' needs the package '{error.name}', which is not installed; "
                                       f"run: pip install {error.name}") from None
         found = getattr(module, class_name, None)
         if not isinstance(found, type):
             classes = [name for name, value in vars(module).items() if isinstance(value, type)]
-            raise ConfigError([f"model '{self.target}': no class '{class_name}' in it{nearest(class_name, classes)}"])
+            raise ConfigError([f"model '{target}': no class '{class_name}' in it{nearest(class_name, classes)}"])
         return found
 
 
 _HYBRID = "recbole_medmoe.model.medmoe:"
 _BASELINES = "recbole_medmoe.model.baselines."
 _MODALITIES = ("text", "image", "profile")
+_TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
+_ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("MedMoE", _HYBRID + "MedMoE", "food", PAPER, _MODALITIES),
     ModelSpec("MoEOnly", _HYBRID + "MoEOnly", "food", PAPER, _MODALITIES),
     ModelSpec("LLMOnly", _HYBRID + "LLMOnly", "food", PAPER, ("text",)),
+    ModelSpec("LLMOnlyLoRA", "recbole_medmoe.model.llm_lora:LLMOnlyLoRA", "food", PAPER, ("text",), _TUNING),
+    ModelSpec("HalvesAverage", _BASELINES + "ensemble:HalvesAverage", "food", "", _MODALITIES, _ENSEMBLE),
+    ModelSpec("LLMPair", _BASELINES + "ensemble:LLMPair", "food", "", ("text",), _ENSEMBLE),
+    ModelSpec("LLMOnlyZeroShot", _BASELINES + "zero_shot:LLMOnlyZeroShot", "food", "", ("text",)),
     ModelSpec("FeatureRidge", _BASELINES + "feature_ridge:FeatureRidge", "food", "", _MODALITIES),
     ModelSpec("BowRidge", _BASELINES + "bow_ridge:BowRidge", "food", "", ("text",)),
     ModelSpec("ConditionLookup", _BASELINES + "condition_lookup:ConditionLookup", "food", "", ("profile",)),

@@ -27,6 +27,13 @@ def test_every_target_loads_a_class_of_its_name(spec: registry.ModelSpec) -> Non
     assert spec.load().__name__ == spec.name
 
 
+@pytest.mark.parametrize("spec", registry.MODELS, ids=lambda spec: spec.name)
+def test_every_trainer_named_loads(spec: registry.ModelSpec) -> None:
+    trainer = spec.load_trainer()
+    assert (trainer is None) == (spec.trainer is None)
+    assert trainer is None or trainer.__name__ == str(spec.trainer).split(":")[1]
+
+
 @pytest.mark.parametrize("name", ["BPR", "KD_DAGFM", "SASRec", "KTUP", "Random"])
 def test_recbole_model_loads(name: str) -> None:
     spec = registry.find_model(name)

@@ -5,6 +5,7 @@ pandas and PIL load inside the functions that need them.
 from __future__ import annotations
 
 from .faults import MAX_FAULTS, AtomicError, Fault
+from .layout import PARTS, inter_path, label_variants, text_path
 from .manifest import Manifest, check_manifest, data_sha256, read_manifest, refresh_manifest, write_manifest
 from .statistics import Statistics, statistics
 from .table import TYPES, read_atomic, write_atomic
@@ -12,7 +13,8 @@ from .texts import ImageRow, image_rows, read_images, read_texts, write_texts
 from .validator import validate_folder
 
 __all__ = [
-    "AtomicError", "Fault", "ImageRow", "MAX_FAULTS", "Manifest", "Statistics", "TYPES", "check_manifest",
-    "data_sha256", "image_rows", "read_atomic", "read_images", "read_manifest", "read_texts", "refresh_manifest",
-    "statistics", "validate_folder", "write_atomic", "write_manifest", "write_texts",
+    "AtomicError", "Fault", "ImageRow", "MAX_FAULTS", "Manifest", "PARTS", "Statistics", "TYPES", "check_manifest",
+    "data_sha256", "image_rows", "inter_path", "label_variants", "read_atomic", "read_images", "read_manifest",
+    "read_texts", "refresh_manifest", "statistics", "text_path", "validate_folder", "write_atomic", "write_manifest",
+    "write_texts",
 ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
 from ..files import atomic_write, file_sha256
+from .layout import PARTS, inter_path, text_path
 
 __all__ = ["Count", "FileEntry", "Manifest", "SplitEntry", "changed_files", "check_manifest", "data_sha256",
            "read_manifest", "refresh_manifest", "run_files", "write_manifest"]
@@ -59,6 +60,7 @@ class Manifest(BaseModel):
         splits: split -> description.
         derived_from_credentialed: made from data under a use agreement; caches, runs and exports inherit the mark.
         default_split: the split that is taken where none is named.
+        labels: label variant -> how its labels differ from the data set's own.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -74,6 +76,7 @@ class Manifest(BaseModel):
     splits: dict[str, SplitEntry]
     derived_from_credentialed: bool
     default_split: str | None = None
+    labels: dict[str, str] | None = None
 
 
 def _listed(folder: Path) -> Iterator[Path]:
@@ -99,7 +102,7 @@ def _save(folder: Path, manifest: Manifest) -> Manifest:
 def write_manifest(folder: str | Path, *, title: str, source: Sequence[str | dict[str, str]], licence: str,
                    command: str, counts: Sequence[Count | dict[str, Any]] = (), splits: dict[str, str] | None = None,
                    derived_from_credentialed: bool = False, default_split: str | None = None,
-                   name: str | None = None) -> Manifest:
+                   name: str | None = None, labels: dict[str, str] | None = None) -> Manifest:
     """Hashes every file of the folder and writes manifest.json; call it last.
 
     Args:
@@ -118,7 +121,8 @@ def write_manifest(folder: str | Path, *, title: str, source: Sequence[str | dic
         manifest = Manifest.model_validate({
             "name": name or folder.resolve().name, "title": title, "source": list(source), "licence": licence,
             "command": command, "counts": [dict(count) for count in counts], "files": _entries(folder), "splits": told,
-            "derived_from_credentialed": derived_from_credentialed, "default_split": default_split})
+            "derived_from_credentialed": derived_from_credentialed, "default_split": default_split,
+            "labels": labels})
     except ValidationError as fault:
         raise DataError(f"{folder / _NAME}: cannot be written: {_sentence(fault)}") from fault
     return _save(folder, manifest)
@@ -187,25 +191,32 @@ def check_manifest(folder: str | Path) -> list[str]:
     return faults + [f"{name}: not listed in manifest.json; {remedy(folder)}" for name in new if name not in known]
 
 
-def run_files(folder: Path, split: str | None) -> list[str]:
-    """Files that a run on this split reads, as far as they exist, as paths inside the folder."""
+def run_files(folder: Path, split: str | None, labels: str | None = None) -> list[str]:
+    """Files that a run on this split and these labels reads, as far as they exist, as paths inside the folder."""
     name = folder.name
-    parts = ("train.inter", "valid.inter", "test.inter", "candidates.csv")
-    tables = [f"{name}.{split}.{part}" for part in parts] if split else [f"{name}.inter"]
-    names = [f"{name}.user", f"{name}.item", *tables, "text/user.jsonl", "text/item.jsonl", "images.csv"]
-    images = (path for path in (folder / "images").rglob("*") if path.is_file())
-    pictures = sorted(path.relative_to(folder).as_posix() for path in images)
-    return [entry for entry in names if (folder / entry).is_file()] + pictures
+    tables = [folder / f"{name}.user", folder / f"{name}.item"]
+    if split:
+        tables += [inter_path(folder, split, part, labels) for part in PARTS]
+        tables.append(folder / f"{name}.{split}.candidates.csv")
+    else:
+        tables.append(folder / f"{name}.inter")
+    tables += [text_path(folder, side, split) for side in ("user", "item")]
+    pictures = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
+    there = [path for path in [*tables, folder / "images.csv"] if path.is_file()]
+    return [path.relative_to(folder).as_posix() for path in [*there, *pictures]]
 
 
-def data_sha256(folder: str | Path, split: str | None) -> str:
+def data_sha256(folder: str | Path, split: str | None, labels: str | None = None) -> str:
     """SHA-256 over names and contents of the files that a run on this split reads; the feature bank is made from them.
+
+    Args:
+        labels: a label variant, whose triple is read in place of the split's own.
 
     Raises:
         DataError: the folder holds none of these files.
     """
     folder = Path(folder).resolve()
-    names = run_files(folder, split)
+    names = run_files(folder, split, labels)
     if not names:
         raise DataError(f"{folder}: no data set{f' with a split {split!r}' if split else ''} in this folder")
     lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names)]

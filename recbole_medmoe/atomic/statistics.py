@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .layout import PARTS, inter_path, text_path
 from .table import read_atomic
 from .texts import read_images, read_texts
 
@@ -13,11 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Statistics", "statistics"]
 Statistics = dict[str, Any]
-_PARTS = ("train", "valid", "test")
 
 
 def statistics(folder: str | Path, split: str | None, user: str = "user_id", item: str = "item_id",
-               group_column: str = "conditions") -> Statistics:
+               group_column: str = "conditions", labels: str | None = None) -> Statistics:
     """Counts of one split, plain JSON values.
 
     Args:
@@ -25,6 +25,7 @@ def statistics(folder: str | Path, split: str | None, user: str = "user_id", ite
         split: a pre-split triple; None counts ``<name>.inter``, which RecBole splits later.
         user, item: id columns.
         group_column: a column of ``.user`` whose values make groups, where the file has it.
+        labels: a label variant, whose triple of the split is counted.
 
     Returns:
         ``users`` and ``items`` (of ``.user`` and ``.item``, else of the interactions); ``rows`` and ``items_per_user``
@@ -37,7 +38,7 @@ def statistics(folder: str | Path, split: str | None, user: str = "user_id", ite
     """
     folder = Path(folder).resolve()
     name = folder.name
-    parts = ({part: read_atomic(folder / f"{name}.{split}.{part}.inter") for part in _PARTS} if split
+    parts = ({part: read_atomic(inter_path(folder, split, part, labels)) for part in PARTS} if split
              else {"all": read_atomic(folder / f"{name}.inter")})
     users = _ids(folder / f"{name}.user", user) or {token for rows in parts.values() for token in rows[user]}
     items = _ids(folder / f"{name}.item", item) or {token for rows in parts.values() for token in rows[item]}
@@ -48,7 +49,7 @@ def statistics(folder: str | Path, split: str | None, user: str = "user_id", ite
     }
     if split:
         counts |= _unseen(folder, parts, user, item, group_column)
-    return counts | _missing(folder, users, items)
+    return counts | _missing(folder, split, users, items)
 
 
 def _ids(path: Path, column: str) -> set[str]:
@@ -71,11 +72,11 @@ def _unseen(folder: Path, parts: dict[str, pd.DataFrame], user: str, item: str, 
     return {"users_only_in_test": len(new_users), "items_only_in_test": len(new_items), "groups": groups}
 
 
-def _missing(folder: Path, users: set[str], items: set[str]) -> Statistics:
+def _missing(folder: Path, split: str | None, users: set[str], items: set[str]) -> Statistics:
     """Ids without a text or a catalogue picture, for what the data set has at all."""
     found: Statistics = {}
     for side, ids in (("user", users), ("item", items)):
-        path = folder / "text" / f"{side}.jsonl"
+        path = text_path(folder, side, split)
         if path.is_file():
             found[f"{side}s_without_text"] = len(ids - set(read_texts(path)))
     if (folder / "images.csv").is_file():

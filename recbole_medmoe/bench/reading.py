@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import RecordError, nearest
 from ..evaluation import Comparison
 from ..quick_start.comparing import StoredRun, compare_runs
+from .diagnostics import diagnose
 from .protocol import protocol_sentences
 from .sections import Difference, Estimate, Group, ModelRow, Section
 
@@ -48,18 +49,35 @@ def _section(runs: list[StoredRun], against: str | None) -> Section:
     runs = sorted(runs, key=lambda run: (run.record["run"]["started"], run.record["run"]["id"]))
     kept, notes = _newest(runs)
     labelled = _labels(kept)
-    order = list(dict.fromkeys(labelled))
-    first = next((name for name in order if name.split(" (")[0] == against), order[0])
-    by_name = {name: [run for run, its in zip(kept, labelled) if its == name] for name in order}
-    comparison = compare_runs(kept, first, labels=labelled)
-    head = by_name[first][0]
+    first = next((name for name in labelled if name.split(" (")[0] == against), labelled[0])
+    return section_of(kept, labelled, first, notes)
+
+
+def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
+               notes: Sequence[str] = ()) -> Section:
+    """One section from runs on the same data and split.
+
+    Args:
+        runs: any number of seeds per row.
+        labels: what to call each run; runs of one label are seeds of one row.
+        reference: label of the row that the others are compared with.
+        notes: remarks above the table.
+
+    Raises:
+        DataError: runs on other data, of other rows or with another primary metric.
+    """
+    order = list(dict.fromkeys(labels))
+    by_name = {name: [run for run, its in zip(runs, labels) if its == name] for name in order}
+    comparison = compare_runs(runs, reference, labels=labels)
+    head = by_name[reference][0]
     rows = [_row(name, by_name[name], comparison) for name in order]
-    others = sorted((row for row in rows if row.name != first), key=lambda row: -row.metrics[head.primary].value)
+    others = sorted((row for row in rows if row.name != reference), key=lambda row: -row.metrics[head.primary].value)
     data = head.record["data"]
     return Section(
         data["name"], data["split"] or "", head.primary, data,
-        tuple([row for row in rows if row.name == first] + others), _groups(by_name, head.primary),
-        protocol_sentences(head.record, comparison, len(order)), _environment(head.record), tuple(notes))
+        tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
+        protocol_sentences(head.record, comparison, len(order)), _environment(head.record), tuple(notes),
+        diagnose(by_name, head.primary))
 
 
 def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[str]]:
@@ -130,7 +148,7 @@ def _groups(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> tuple[G
             scores = dict(known.scores)
             if all(value is not None for value in values):
                 scores[name] = float(np.mean([value[primary] for value in values]))
-            found[group] = Group(group.replace("_", " ").replace(":", ": "), line["n"], scores)
+            found[group] = Group(group.replace("_", " ").replace(": ", ":").replace(":", ": "), line["n"], scores)
     every = len(next(iter(by_name.values()))[0].rows)
     kept = tuple(group for group in found.values() if group.rows)
     # One group that holds every row repeats the table above it.

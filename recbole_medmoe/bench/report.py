@@ -2,16 +2,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 from ..version import __version__
 from ..store import atomic_write
 from . import numbers
 from .chart import interval_chart
+from .figures import Figure
 from .reading import read_sections
 from .sections import Difference, ModelRow, Section, label
 
-__all__ = ["read_sections", "render_html", "render_markdown", "report", "write_report"]
+__all__ = ["environment", "markdown_table", "metric_table", "read_sections", "render_html", "render_markdown", "report",
+           "write_report"]
 # Lower is better, or neither end is: no cell is set in bold.
 _NO_BEST = {"giniindex", "averagepopularity", "shannonentropy", "tailpercentage", "itemcoverage", "mae", "rmse",
             "logloss"}
@@ -59,8 +61,14 @@ def _signed_interval(difference: Difference) -> str:
     return numbers.signed_interval(difference.low, difference.high)
 
 
-def render_html(sections: Sequence[Section]) -> str:
-    """One page without any reference to a network."""
+def _figure(figure: Figure) -> object:
+    from markupsafe import Markup
+
+    return Markup(figure.inline())
+
+
+def environment() -> Any:
+    """The templates with their filters; pages refer to no network."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = Environment(loader=PackageLoader("recbole_medmoe.bench", ""), autoescape=True, undefined=StrictUndefined,
@@ -68,10 +76,15 @@ def render_html(sections: Sequence[Section]) -> str:
     page.filters.update(
         label=label, chart=_chart, best=best_models, score=numbers.score, signed=numbers.signed, shown=numbers.shown,
         p_value=numbers.p_value, seconds=numbers.seconds, memory=numbers.memory, count=numbers.count,
-        signed_interval=_signed_interval)
-    return page.get_template("page.html.j2").render(
+        signed_interval=_signed_interval, figure=_figure)
+    return page
+
+
+def render_html(sections: Sequence[Section]) -> str:
+    """One page of tables."""
+    return str(environment().get_template("page.html.j2").render(
         title=_title(sections), sections=sections, version=__version__,
-        runs=sum(len(row.runs) for section in sections for row in section.rows))
+        runs=sum(len(row.runs) for section in sections for row in section.rows)).lstrip())
 
 
 def _title(sections: Sequence[Section]) -> str:
@@ -88,7 +101,7 @@ def render_markdown(sections: Sequence[Section]) -> str:
         for text in section.notes:
             lines += ["", f"> {text}"]
         for index, metrics in enumerate(section.metric_tables):
-            lines += ["", *_metric_table(section, metrics, first=index == 0)]
+            lines += ["", *metric_table(section, metrics, first=index == 0)]
         lines += ["", *_cost_table(section)]
         if section.groups:
             lines += ["", f"{label(section.primary)} by group", "", *_group_table(section)]
@@ -99,12 +112,14 @@ def render_markdown(sections: Sequence[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> list[str]:
+    """Lines of a Markdown table; all columns but the first are set to the right where they are ``numbers``."""
+    lines = ["| " + " | ".join(head) + " |", "|---|" + ("---:|" if numbers else "---|") * (len(head) - 1)]
     return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
-def _metric_table(section: Section, metrics: Sequence[str], first: bool) -> list[str]:
+def metric_table(section: Section, metrics: Sequence[str], first: bool) -> list[str]:
+    """Markdown lines of one table of results; differences stand in the ``first`` one."""
     tested = first and section.is_tested
     head = ["Model", *(label(metric) for metric in metrics)]
     rows = []
@@ -114,7 +129,7 @@ def _metric_table(section: Section, metrics: Sequence[str], first: bool) -> list
             cell = row.metrics.get(metric)
             cells.append("–" if cell is None else f"{numbers.score(cell.value)} {_bracket(cell.interval)}".strip())
         rows.append(cells[:2] + (_difference(row) if tested else []) + cells[2:])
-    return _markdown(head[:2] + ([f"Δ {label(section.primary)}", "p (Holm)"] if tested else []) + head[2:], rows)
+    return markdown_table(head[:2] + ([f"Δ {label(section.primary)}", "p (Holm)"] if tested else []) + head[2:], rows)
 
 
 def _bracket(text: str) -> str:
@@ -132,12 +147,12 @@ def _cost_table(section: Section) -> list[str]:
     rows = [[row.name, ", ".join(map(str, row.seeds)), numbers.score(row.spread), numbers.seconds(row.cost["training"]),
              numbers.seconds(row.cost["evaluation"]), numbers.memory(row.cost["memory"]),
              numbers.count(row.cost["parameters"]), numbers.count(row.cost["trainable"])] for row in section.rows]
-    return _markdown(["Model", "Seeds", "Spread over seeds", "Training", "Test scoring", "Peak memory", "Parameters",
-                      "Trained"], rows)
+    return markdown_table(["Model", "Seeds", "Spread over seeds", "Training", "Test scoring", "Peak memory",
+                           "Parameters", "Trained"], rows)
 
 
 def _group_table(section: Section) -> list[str]:
     names = [row.name for row in section.rows]
     rows = [[group.name, numbers.count(group.rows), *(numbers.score(group.scores.get(name)) for name in names)]
             for group in section.groups if group.scores]
-    return _markdown(["Group", "Rows", *names], rows)
+    return markdown_table(["Group", "Rows", *names], rows)

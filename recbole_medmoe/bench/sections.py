@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from .diagnostics import Diagnostics
 from .numbers import interval, score, shown, signed
 
 
@@ -71,6 +72,7 @@ class Section:
     protocol: tuple[str, ...]
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    diagnostics: Diagnostics | None = None
 
     @property
     def title(self) -> str:
@@ -143,7 +145,7 @@ def _cut_order(cut: str) -> tuple[int, int]:
 _LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "auc": "AUC", "gauc": "GAUC", "logloss": "LogLoss", "mae": "MAE",
            "rmse": "RMSE", "itemcoverage": "Item coverage", "giniindex": "Gini index",
            "averagepopularity": "Average popularity", "shannonentropy": "Shannon entropy",
-           "tailpercentage": "Tail percentage"}
+           "tailpercentage": "Tail percentage", "listdistance": "List distance", "popularitylift": "Popularity lift"}
 
 
 def label(metric: str) -> str:

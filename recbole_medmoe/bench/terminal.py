@@ -8,6 +8,10 @@ from rich.text import Text
 from . import numbers
 from .sections import ModelRow, Section, label
 
+# Metrics of what the lists hold, not of how right they are: a terminal has no room for both, the report shows all.
+ABOUT_LISTS = {"itemcoverage", "giniindex", "listdistance", "popularitylift", "averagepopularity", "shannonentropy",
+               "tailpercentage"}
+
 
 def print_section(section: Section, console: Console) -> None:
     """Prints results with intervals, differences, cost and groups of one comparison."""
@@ -38,6 +42,8 @@ def _results(section: Section) -> Table:
         table.add_column("Δ", justify="right")
         table.add_column("p", justify="right")
     others = [metric for metric in metrics if metric != section.primary]
+    accuracy = [metric for metric in others if metric.partition("@")[0] not in ABOUT_LISTS]
+    others = accuracy or others
     for metric in others:
         table.add_column(label(metric), justify="right")
     for name in ("Train", "Memory", "Trained"):

@@ -8,7 +8,7 @@ import typer
 
 from .. import __version__
 from ..errors import MedMoEError, nearest
-from . import doctor, encode, listing, prepare, report, run
+from . import bench, check, doctor, encode, listing, prepare, report, run
 from .output import PROGRAM, fail
 
 _HELP = """Recommenders for health built from large language models and mixtures of experts, beside RecBole's own.
@@ -23,6 +23,7 @@ recbole-medmoe --model BPR --dataset ml-100k --epochs=5
 recbole-medmoe --model MedMoE,FeatureRidge,Pop --dataset healthfood
 recbole-medmoe --model MedMoE --dataset healthfood --split warm --dry-run
 recbole-medmoe list models                           and: list models MedMoE
+recbole-medmoe check my_module:MyModel               does a model of your own keep the rules?
 ```
 """
 
@@ -32,10 +33,12 @@ app.command("run", help=run.HELP, context_settings=run.CONTEXT)(run.run)
 app.command("list", help=listing.HELP)(listing.show)
 app.add_typer(prepare.app, name="prepare")
 app.command("encode", help=encode.HELP, context_settings=encode.CONTEXT)(encode.encode)
+app.command("bench", help=bench.HELP)(bench.bench)
 app.command("report", help=report.HELP)(report.report)
+app.command("check", help=check.HELP, context_settings=check.CONTEXT)(check.check)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
 
-COMMANDS = ("run", "list", "prepare", "encode", "report", "doctor")
+COMMANDS = ("run", "list", "prepare", "encode", "bench", "report", "check", "doctor")
 _OWN_OPTIONS = {"-h", "--help", "--version"}
 
 

@@ -8,6 +8,7 @@ import typer
 
 from .. import paths
 from ..errors import ConfigError, DataError, nearest
+from ..metrics import OWN_METRICS
 from .output import console, say, table
 
 HELP = """Show the models, data sets, metrics or backbones; with a NAME, one of them in detail.
@@ -35,6 +36,7 @@ METRICS: Mapping[str, str] = {
     "AveragePopularity": "mean number of training rows of the recommended items",
     "ShannonEntropy": "entropy of the recommended items",
     "TailPercentage": "share of recommendations from the tail of the catalogue",
+    **OWN_METRICS,
     "GAUC": "area under the curve, averaged over users",
     "AUC": "area under the curve; labelled evaluation only",
     "LogLoss": "log loss; labelled evaluation only",
@@ -143,7 +145,7 @@ def _datasets(name: str, data_path: Path | None) -> None:
 
 
 def _dataset(name: str, data_path: Path | None) -> None:
-    from ..atomic import read_manifest, statistics
+    from ..atomic import label_variants, read_manifest, statistics
 
     if name == "ml-100k" and name not in paths.dataset_folders(data_path):
         raise DataError("ml-100k is RecBole's own copy: it has no manifest and no splits of ours")
@@ -153,6 +155,9 @@ def _dataset(name: str, data_path: Path | None) -> None:
         say(f"{known.title}\nLicence: {known.licence}\nFolder: {folder}")
         for split, told in known.splits.items():
             say(f"  {split}{' (default)' if split == known.default_split else ''}: {told.description}")
+    variants = label_variants(folder)
+    if variants:
+        say(f"Label variants (--labels=NAME): {', '.join(variants)}")
     columns: list[str] = []
     rows: list[list[str]] = []
     for split in paths.dataset_splits(folder):

@@ -7,7 +7,8 @@ from typing import Any, Callable, Iterable
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import nearest
+from ..errors import ConfigError, nearest
+from ..metrics import OWN_METRICS
 from .known import expected_type, fits
 from .settings import REFUSED
 from .stack import Stack
@@ -149,6 +150,23 @@ def kind_faults(stack: Stack, model_class: Any) -> list[str]:
     return faults
 
 
+def picture_faults(stack: Stack, model_class: Any, params: BaseModel | None) -> list[str]:
+    """Other pictures at test, asked of a model that looks at none."""
+    if stack.values.get("images") not in ("photo", "blurred", "none"):
+        return []
+    ask = getattr(model_class, "feature_requests", None)
+    if ask is not None and params is None:
+        return []  # the parameters have faults of their own, told elsewhere
+    try:
+        asked = [] if ask is None else ask(params)
+    except ConfigError as error:
+        return error.faults
+    if any(request.modality == "image" for request in asked):
+        return []
+    return [f"{stack.shown('images')}: model '{model_class.__name__}' looks at no pictures with these parameters; "
+            "leave images at catalogue, or take one that does, e.g. MedMoE"]
+
+
 def modes(arguments: dict[str, Any]) -> list[Any]:
     """Evaluation modes of ``eval_args``: one for both phases, or one per phase."""
     mode = arguments.get("mode", "full")
@@ -173,6 +191,11 @@ def metric_faults(stack: Stack) -> list[str]:
     arguments = stack.values.get("eval_args")
     if kinds == {EvaluatorType.VALUE} and isinstance(arguments, dict) and "full" in modes(arguments):
         faults.append(f"{stack.shown('metrics')}: value metrics need eval_args mode labeled, uniN or popN, not full")
+    own = [name for name in names if name.lower() in {known.lower() for known in OWN_METRICS}]
+    if own and ({"gauc"} & {name.lower() for name in names}
+                or isinstance(arguments, dict) and set(modes(arguments)) != {"full"}):
+        faults.append(f"{stack.shown('metrics')}: {', '.join(own)} need full ranking: no GAUC beside them, and "
+                      "eval_args mode full; name other metrics")
     if "valid_metric" in stack.given and isinstance(stack.values["valid_metric"], str):
         faults += _valid_metric_faults(stack, names, valid)
     return faults

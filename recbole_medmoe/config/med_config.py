@@ -14,14 +14,14 @@ from pydantic import BaseModel
 from recbole.config import Config
 from recbole.utils import ModelType
 
-from .. import compat
+from .. import compat, metrics
 from ..errors import ConfigError
 from ..registry import ModelSpec
 from . import checks, derive
 from .assemble import find_class, given_layers, latest, lay
 from .known import known_keys, recbole_folder, yaml_keys
 from .loading import Layer, read_yaml
-from .places import find_place, find_split
+from .places import find_labels, find_place, find_split
 from .settings import Settings
 from .stack import Stack
 
@@ -45,7 +45,8 @@ class MedConfig(Config):
 
     Attributes:
         spec: the model's line of the table. model_class: its class. params: its validated ``Params``, or None.
-        split: the split in use, or None. dataset_folder: where the data set lies.
+        split: the split in use, or None. labels: its label variant; None is the data set's own labels.
+        dataset_folder: where the data set lies.
         origins: key to where its value comes from.
 
     Raises:
@@ -62,12 +63,14 @@ class MedConfig(Config):
                  files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None,
                  beside: Sequence[str] = ()) -> None:
         compat.apply()
+        metrics.register()
         faults: list[str] = []
         found, model_class = find_class(model, faults)
         given = given_layers(files, overrides, argv, split, faults)
         place = find_place(dataset, latest(given, "data_path", "dataset"), faults)
         stack = lay(found, self._recbole_layers(found, model_class, dataset), place, given, faults)
         self.split = find_split(place, stack, faults)
+        self.labels = find_labels(place, stack, self.split, faults)
         self.params: BaseModel | None = None
         _leave_to_others(stack, beside, found, model_class)
         faults += self._check(found, model_class, stack)
@@ -107,7 +110,7 @@ class MedConfig(Config):
         faults += checks.type_faults(stack, skip=set(Settings.model_fields) | own | admitted)
         faults += checks.evaluation_faults(stack) + checks.metric_faults(stack)
         if model_class is not None:
-            faults += checks.kind_faults(stack, model_class)
+            faults += checks.kind_faults(stack, model_class) + checks.picture_faults(stack, model_class, self.params)
         if isinstance(settings, Settings):
             stack.values["precision"] = settings.precision
             faults += derive.device(stack)[1]

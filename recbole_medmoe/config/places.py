@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..atomic import inter_path, label_variants
 from ..errors import nearest
 from ..paths import dataset_folders, dataset_splits, packaged_data_dir, properties_dir
 from .known import recbole_folder
@@ -67,6 +68,22 @@ def find_split(place: Place, stack: Stack, faults: list[str]) -> str | None:
             stack.derive("split", asked, "the data set's default")
         elif not (place.folder / f"{place.name}.inter").is_file():
             faults.append(f"data set '{place.name}' comes pre-split; choose one: --split " + " | ".join(offered))
+    return asked
+
+
+def find_labels(place: Place, stack: Stack, split: str | None, faults: list[str]) -> str | None:
+    """The label variant in use; None stands for the data set's own labels."""
+    asked = stack.values.get("labels")
+    if not isinstance(asked, str) or place.folder is None:
+        return None  # a wrong type, or no data set: told elsewhere
+    variants, splits = label_variants(place.folder), dataset_splits(place.folder)
+    if asked not in variants:
+        hint = nearest(asked, variants) if variants else "; it has only labels of its own, leave the key out"
+        faults.append(f"no label variant '{asked}' ({stack.origins['labels']}) of data set '{place.name}'{hint}")
+    elif split not in splits or not inter_path(place.folder, str(split), "train", asked).is_file():
+        fine = [known for known in splits if inter_path(place.folder, known, "train", asked).is_file()]
+        which = f"does not offer split '{split}'" if split else "takes the place of a split's files"
+        faults.append(f"{stack.shown('labels')}: this label variant {which}; splits that work: {', '.join(fine)}")
     return asked
 
 

@@ -27,6 +27,9 @@ class Settings(BaseModel):
 
     # Data and places
     split: str | None
+    labels: str | None
+    train_share: float = Field(gt=0, le=1, allow_inf_nan=False)
+    images: Literal["catalogue", "photo", "blurred", "none"]
     data_path: str
     allow_download: bool
     task: Literal["any", "food"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .loaders import data_preparation
     from .patients import PatientFeatures
     from .profile import ProfileEncoder
-    from .requests import FeatureRequest, FeatureSource, FeatureTable, WordSpec
+    from .requests import FeatureRequest, FeatureSource, FeatureTable, TokenSpec, WordSpec
     from .words import WordEncoder
 
 _HOME = {
@@ -23,12 +23,13 @@ _HOME = {
     "data_preparation": "loaders",
     "PatientFeatures": "patients",
     "ProfileEncoder": "profile",
-    "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests", "WordSpec": "requests",
+    "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests",
+    "TokenSpec": "requests", "WordSpec": "requests",
     "WordEncoder": "words",
 }
 __all__ = [
     "Catalogue", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder",
-    "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
+    "TokenSpec", "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Mapping
 import torch
 from torch import Tensor
 
+from ..encoders import PADDING
 from ..errors import CheckpointError
 from .requests import FeatureRequest, FeatureTable
 
@@ -50,7 +51,10 @@ class Catalogue:
         if request.side == "item" and request.key in self.items:
             return self.items[request.key]
         if request.side == "user" and request.key in self.widths:
-            return FeatureTable(torch.zeros(1, self.widths[request.key]), torch.zeros(1, dtype=torch.bool))
+            width, absent = self.widths[request.key], torch.zeros(1, dtype=torch.bool)
+            if request.modality == "tokens":
+                return FeatureTable(torch.full((1, width), PADDING), absent)
+            return FeatureTable(torch.zeros(1, width), absent)
         raise CheckpointError(f"the trained folder holds no feature '{request.key}'; its configuration was changed; "
                               "train again")
 

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from recbole.data.dataset import Dataset
-from recbole.utils import ModelType
+from recbole.utils import FeatureType, ModelType
 from torch import Tensor
 
-from ..atomic import read_manifest, statistics, validate_folder
+from ..atomic import PARTS, inter_path, read_atomic, read_manifest, statistics, validate_folder
+from ..encoders import EncoderSpec
 from ..errors import DataError
 from ..paths import cache_dir, dataset_folder
 from .requests import FeatureRequest, FeatureTable
+from .share import kept_users, recount
 from .tables import FolderFeatures
 
 GROUP_COLUMN = "conditions"
@@ -48,6 +51,7 @@ class MedMixin:
         name, given = str(self.config["dataset"]), Path(self.config["data_path"])
         self.statistics: dict[str, Any] = {}
         self._shared: dict[str, Any] = {"tables": {}, "states": {}, "seen": None}
+        self._own_rows: Any = None
         self.folder = given
         if name == RECBOLE_OWN:
             return
@@ -56,18 +60,54 @@ class MedMixin:
         self.dataset_path = str(self.folder)
         split = self.config["split"]
         columns = {"user": self.config["USER_ID_FIELD"], "item": self.config["ITEM_ID_FIELD"]}
-        validate_folder(self.folder, splits=[split] if split else [], **columns)
-        self.statistics = dict(statistics(self.folder, split, **columns))
+        labels = self.config["labels"]
+        validate_folder(self.folder, splits=[split] if split else [], labels=labels, **columns)
+        self.statistics = dict(statistics(self.folder, split, labels=labels, **columns))
+
+    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
+        """Reads a label variant's rows from its own folder, where they bear the names that RecBole expects."""
+        split, labels = self.config["split"], self.config["labels"]
+        if labels is None:
+            super()._load_inter_feat(token, dataset_path)  # type: ignore[misc]
+            return
+        variant = inter_path(self.folder, split, "train", labels).parent
+        super()._load_inter_feat(token, str(variant))  # type: ignore[misc]
+        own = [read_atomic(inter_path(self.folder, split, part)) for part in PARTS]
+        self._own_rows = pd.concat(own, ignore_index=True)
+
+    def _get_remap_list(self, field_list: Any) -> list[Any]:
+        """Numbers users and items as without the label variant: RecBole counts them by their first appearance."""
+        found = super()._get_remap_list(field_list)  # type: ignore[misc]
+        if self._own_rows is None:
+            return found
+        own = [field for field in (self.uid_field, self.iid_field) if field in field_list]
+        return [(self._own_rows, field, FeatureType.TOKEN) for field in own] + found
+
+    def _with_train_share(self, part: Any) -> Any:
+        """The training part with the rows of the users that the key ``train_share`` keeps; ids stay."""
+        share = self.config["train_share"]
+        if share is None or share >= 1:
+            return part
+        users, names = part.inter_feat[self.uid_field], self.user_tokens
+        seen = torch.unique(users).tolist()
+        kept = kept_users([names[user] for user in seen], share, self.config["seed"])
+        ids = torch.tensor([user for user in seen if names[user] in kept])
+        self.statistics["train_users"] = {"kept": len(ids), "of": len(seen)}
+        return part.copy(part.inter_feat[torch.isin(users, ids).nonzero().squeeze(-1)])
 
     def build(self) -> list[Any]:
-        """Splits as RecBole does and notes which users and items have a training row."""
+        """Splits as RecBole does, keeps a share of the training users, and notes what has a training row."""
         parts = super().build()  # type: ignore[misc]
+        parts[0] = self._with_train_share(parts[0])
         users, items = parts[0].inter_feat[self.uid_field], parts[0].inter_feat[self.iid_field]
         seen_users = torch.zeros(self.num(self.uid_field), dtype=torch.bool).index_fill_(0, users, True)
         seen_items = torch.zeros(self.num(self.iid_field), dtype=torch.bool).index_fill_(0, items, True)
         self._shared["seen"] = (seen_users, seen_items, users, items)
         rows = {name: len(part) for name, part in zip(("train", "valid", "test"), parts)}
         self.statistics |= {"users": self.num(self.uid_field) - 1, "items": self.num(self.iid_field) - 1, "rows": rows}
+        if "train_users" in self.statistics and "items_per_user" in self.statistics:
+            tested = [torch.unique(parts[-1].inter_feat[field]) for field in (self.uid_field, self.iid_field)]
+            self.statistics |= recount(self.statistics, (seen_users, seen_items), (tested[0], tested[1]), rows["train"])
         return parts
 
     def num(self, field: str) -> int:
@@ -140,7 +180,7 @@ class MedMixin:
                        "notes": {"derived_from_credentialed": self.is_credentialed}}
             cache = Path(self.config["cache_dir"]) if self.config["cache_dir"] else cache_dir()
             tokens = {"user": self.user_tokens, "item": self.item_tokens}
-            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options)
+            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options, self.config["split"])
         return self._shared["store"]
 
     @property
@@ -167,6 +207,21 @@ class MedMixin:
             absent = int((~table.present[1:]).sum())
             self.statistics.setdefault("missing", {})[request.key] = absent
         return self._shared["tables"][request]
+
+    def other_pictures(self, request: FeatureRequest, kind: str) -> FeatureTable:
+        """What stands in for the pictures of one request at test; made once, then shared.
+
+        Args:
+            request: of modality ``image``.
+            kind: ``photo`` or ``blurred``, see `FolderFeatures.other_pictures`; ``none`` marks all as absent.
+        """
+        if kind == "none":
+            known = self.features(request)
+            return FeatureTable(torch.zeros_like(known.matrix), torch.zeros_like(known.present))
+        if (request, kind) not in self._shared["tables"]:
+            assert isinstance(request.encoder, EncoderSpec)
+            self._shared["tables"][request, kind] = self.store.other_pictures(request.encoder, kind)
+        return self._shared["tables"][request, kind]
 
     def fitted(self, request: FeatureRequest) -> dict[str, Any] | None:
         """JSON state of a fitted feature; None for what is not fitted."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from recbole.data.dataloader import TrainDataLoader
+from recbole.data.interaction import Interaction
 from recbole.data.utils import create_samplers, get_dataloader
-from recbole.sampler import KGSampler
+from recbole.sampler import KGSampler, Sampler
 from recbole.utils import ModelType
+
+from ..errors import DataError
+
+FULL_SORT = {"distribution": "uniform", "sample_num": "none"}  # RecBole's words for ranking the whole catalogue
 
 
 class UserBatchLoader(TrainDataLoader):
@@ -21,23 +27,68 @@ class UserBatchLoader(TrainDataLoader):
         users = self._dataset.inter_feat[self._dataset.uid_field].numpy()
         order = np.argsort(users, kind="stable")
         starts = np.flatnonzero(np.diff(users[order], prepend=-1))
-        self._rows = np.split(order, starts[1:])
+        self._rows = torch.from_numpy(order).tensor_split(torch.from_numpy(starts[1:]))
         self.sample_size = len(self._rows)
         self.step = max(1, round(self.config["train_batch_size"] * len(self._rows) / len(users)))
         self.set_batch_size(self.step)
 
     def collate_fn(self, index: list[int]) -> Any:
         """All pairs of the users at ``index``, as one ``Interaction``."""
-        return self._dataset.inter_feat[np.concatenate([self._rows[place] for place in index])]
+        rows = torch.cat([self._rows[place] for place in index])
+        # Column by column: `Interaction` itself would go through a list of Python numbers.
+        return Interaction({name: column[rows] for name, column in self._dataset.inter_feat.interaction.items()})
+
+
+class PositivesSampler(Sampler):
+    """Knows every user's items and draws nothing: what full-sort ranking asks of a sampler.
+
+    RecBole's own refuses a data set in which somebody has every item, since no negative is left to draw for that user.
+    """
+
+    def get_used_ids(self) -> dict[str, Any]:
+        """As RecBole's, with room for a user who has every item."""
+        self.item_num += 1   # its refusal compares with this number
+        try:
+            return super().get_used_ids()
+        finally:
+            self.item_num -= 1
+
+
+def _samplers(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, Any]:
+    """Samplers of the three parts.
+
+    Raises:
+        DataError: negatives are to be drawn for a user who has every item.
+    """
+    ranked = [config[f"{phase}_neg_sample_args"] for phase in ("valid", "test")]
+    draws = config["train_neg_sample_args"]["distribution"] != "none"
+    if not draws and not config["repeatable"] and all(args == FULL_SORT for args in ranked):
+        known = PositivesSampler(["train", "valid", "test"], parts)
+        return None, known.set_phase("valid"), known.set_phase("test")
+    try:
+        return create_samplers(config, dataset, parts)
+    except ValueError as fault:
+        if "interacted with all items" not in str(fault):
+            raise
+        raise DataError(f"{dataset.dataset_name}: a user has every item, so that no negative item can be drawn; take a "
+                        "model whose loss is over all items, e.g. FeatureRidge, or leave such users out") from fault
 
 
 def data_preparation(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     """Splits the data set and makes its three loaders, in RecBole's order of random draws.
 
+    Cut-offs K above the catalogue are brought down to it first.
+
     A model class with ``groups_by_user = True`` gets `UserBatchLoader` for training; every other one RecBole's loader.
+
+    Raises:
+        DataError: negatives are to be drawn for a user who has every item.
     """
+    clamp = getattr(config, "clamp_topk", None)   # RecBole's own configuration has none
+    if clamp is not None:
+        clamp(dataset.num(dataset.iid_field) - 1)
     parts = dataset.build()
-    samplers = create_samplers(config, dataset, parts)
+    samplers = _samplers(config, dataset, parts)
     if config["MODEL_TYPE"] == ModelType.KNOWLEDGE:
         args = config["train_neg_sample_args"]
         graph = KGSampler(dataset, args["distribution"], args["alpha"])

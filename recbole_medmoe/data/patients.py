@@ -7,10 +7,10 @@ from typing import Any, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..encoders import EncoderSpec, TextEncoder
+from ..encoders import EncoderSpec, PromptTokenizer, TextEncoder
 from ..errors import DataError, nearest
 from .profile import ProfileEncoder
-from .requests import FeatureRequest
+from .requests import FeatureRequest, TokenSpec
 from .words import WordEncoder
 
 Patient = Mapping[str, Any]
@@ -42,16 +42,17 @@ class PatientFeatures:
         self._words = {request.name: WordEncoder.from_state(states[request.key]) for request in self.requests
                        if request.modality == "words"}
         self._texts: dict[EncoderSpec, TextEncoder] = {}
+        self._prompts: dict[TokenSpec, PromptTokenizer] = {}
 
     @property
     def keys(self) -> list[str]:
         """Keys that every patient must have."""
         fields = {name for encoder in self._profiles.values() for name in encoder.names}
-        reads_text = any(request.modality in ("text", "words") for request in self.requests)
+        reads_text = any(request.modality in ("text", "words", "tokens") for request in self.requests)
         return (["text"] if reads_text else []) + sorted(fields)
 
     def encode(self, patients: Sequence[Patient]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Patients [B] -> request name to features [B, D] and presence [B].
+        """Patients [B] -> request name to features [B, D] (token ids [B, T]) and presence [B].
 
         Raises:
             DataError: a key is missing, unknown or of a wrong type; patient number and key are named, never a value.
@@ -66,6 +67,8 @@ class PatientFeatures:
                 matrix, present = encoder.transform(patients, "patient"), encoder.present(patients)
             elif request.name in self._words:
                 matrix, present = self._words[request.name].transform(texts).to_dense(), there
+            elif isinstance(request.encoder, TokenSpec):
+                matrix, present = torch.from_numpy(self._tokenizer(request.encoder).table(texts)[0]), there
             else:
                 matrix, present = self._encode(request, texts, there), there
             found[request.name] = (matrix.to(self.device), present.to(self.device))
@@ -84,6 +87,12 @@ class PatientFeatures:
                 faults.append(f"patient {place}: 'text' must be text")
         if faults or not patients:
             raise DataError("\n".join(faults[:20]) if faults else "no patient was given")
+
+    def _tokenizer(self, spec: TokenSpec) -> PromptTokenizer:
+        if spec not in self._prompts:
+            self._prompts[spec] = PromptTokenizer.load(spec.backbone, spec.template, spec.max_tokens, spec.special,
+                                                       allow_download=self.allow_download, cache=self.cache)
+        return self._prompts[spec]
 
     def _encode(self, request: FeatureRequest, texts: list[str], there: Tensor) -> Tensor:
         spec = request.encoder

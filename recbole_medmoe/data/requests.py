@@ -10,7 +10,7 @@ from ..encoders import EncoderSpec
 from ..errors import ConfigError
 
 SIDES = ("user", "item")
-MODALITIES = ("text", "image", "profile", "codes", "words")
+MODALITIES = ("text", "image", "profile", "codes", "words", "tokens")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,23 @@ class WordSpec:
 
 
 @dataclass(frozen=True)
+class TokenSpec:
+    """The token ids of a prompt, for a model that runs the language model itself.
+
+    Args:
+        backbone: whose tokenizer; see `EncoderSpec`.
+        template: prompt template; None gives the raw text.
+        max_tokens: longest prompt; what is longer loses the end of its text, never of its template.
+        special: with the tokenizer's own tokens, such as the one that begins a text; a continuation has none.
+    """
+
+    backbone: str
+    template: str | None
+    max_tokens: int
+    special: bool = True
+
+
+@dataclass(frozen=True)
 class FeatureRequest:
     """One feature matrix.
 
@@ -30,8 +47,9 @@ class FeatureRequest:
         name: what the model calls it; unique per side.
         side: ``user`` or ``item``.
         modality: ``text`` and ``image`` come from a frozen encoder; ``profile`` is every column of the ``.user`` or
-            ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words.
-        encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, else None.
+            ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words; ``tokens`` are token
+            ids.
+        encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, a `TokenSpec` for tokens, else None.
         fields: columns of profile and codes; empty means all that fit.
 
     Raises:
@@ -41,11 +59,12 @@ class FeatureRequest:
     name: str
     side: str
     modality: str
-    encoder: EncoderSpec | WordSpec | None = None
+    encoder: EncoderSpec | WordSpec | TokenSpec | None = None
     fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        wanted = {"text": EncoderSpec, "image": EncoderSpec, "words": WordSpec}.get(self.modality, type(None))
+        wanted = {"text": EncoderSpec, "image": EncoderSpec, "words": WordSpec,
+                  "tokens": TokenSpec}.get(self.modality, type(None))
         if self.side not in SIDES or self.modality not in MODALITIES or not isinstance(self.encoder, wanted):
             raise ConfigError([f"feature '{self.name}': side '{self.side}', modality '{self.modality}' and encoder "
                                f"{self.encoder!r} do not go together"])
@@ -62,7 +81,10 @@ class FeatureRequest:
 
 
 class FeatureTable(NamedTuple):
-    """By RecBole's internal id, row 0 being [PAD]: matrix [N, D] float32 (sparse for words) and present [N] bool."""
+    """By RecBole's internal id, row 0 being [PAD]: matrix [N, D] float32 (sparse for words) and present [N] bool.
+
+    Of ``tokens`` the matrix is [N, T] int64, filled up with -1 on the right, and -1 throughout where a text is absent.
+    """
 
     matrix: Tensor
     present: Tensor

@@ -9,11 +9,11 @@ from typing import Any, Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..atomic import read_atomic, read_images, read_texts
-from ..encoders import EncoderSpec, FeatureBank, obtain_bank
+from ..atomic import read_atomic, read_images, read_texts, text_path
+from ..encoders import EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictures, obtain_bank
 from ..errors import DataError
 from .profile import ProfileEncoder
-from .requests import FeatureRequest, FeatureTable, WordSpec
+from .requests import FeatureRequest, FeatureTable, TokenSpec, WordSpec
 from .words import WordEncoder
 
 
@@ -26,12 +26,14 @@ class FolderFeatures:
         tokens: ``user`` and ``item`` tokens by internal id, [PAD] first.
         cache: folder of caches for what the data set does not ship.
         options: ``reencode``, ``device``, ``batch_tokens``, ``progress``, ``allow_download``, ``notes`` for encoders.
+        split: its own texts, where it has some, stand in for the common ones.
     """
 
     folder: Path
     tokens: Mapping[str, Sequence[str]]
     cache: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    split: str | None = None
 
     def __post_init__(self) -> None:
         self._texts: dict[str, dict[str, str]] = {}
@@ -44,7 +46,7 @@ class FolderFeatures:
             DataError: the data set has no texts of that side.
         """
         if side not in self._texts:
-            path = self.folder / "text" / f"{side}.jsonl"
+            path = text_path(self.folder, side, self.split)
             if not path.is_file():
                 raise DataError(f"{path} is missing: the model reads {side} texts; write one line per {side}, "
                                 '{"id": "...", "text": "..."}')
@@ -83,8 +85,34 @@ class FolderFeatures:
 
     def bank(self, side: str, spec: EncoderSpec) -> FeatureBank:
         """Frozen features of one side; shipped, cached or encoded now."""
+        shipped = self.folder / "features"
+        if spec.modality == "text" and text_path(self.folder, side, self.split) != text_path(self.folder, side):
+            shipped = shipped / str(self.split)  # the split has texts of its own
         contents = self.contents(side, spec.modality)
-        return obtain_bank(side, spec, contents, shipped=self.folder / "features", cache=self.cache, **self.options)
+        return obtain_bank(side, spec, contents, shipped=shipped, cache=self.cache, **self.options)
+
+    def other_pictures(self, spec: EncoderSpec, kind: str) -> FeatureTable:
+        """Table of pictures other than the catalogue's, for test only; an item without one is absent.
+
+        Args:
+            spec: an image encoder.
+            kind: ``photo``, the first photo that images.csv lists of each item, or ``blurred``, its catalogue picture
+                blurred.
+
+        Raises:
+            DataError: the data set has no such picture.
+        """
+        every = read_images(self.folder, kind="photo") if kind == "photo" else self.images
+        there = {token: every[token] for token in self.tokens["item"][1:] if token in every}
+        if not there:
+            raise DataError(f"{self.folder / 'images.csv'} lists no picture for images = {kind}; add some, or leave "
+                            "images at catalogue")
+        if kind == "blurred":
+            there = blurred_pictures(there, self.cache / "blurred")
+        shipped = self.folder / "features" / kind
+        bank = obtain_bank("item", spec, there, shipped=shipped, cache=self.cache, **self.options)
+        matrix, present = bank.align(list(self.tokens["item"]))
+        return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present))
 
     def contents(self, side: str, modality: str) -> dict[str, str | Path]:
         """What a frozen encoder reads, by token: texts or picture files of the users or items of the data set."""
@@ -101,9 +129,18 @@ class FolderFeatures:
         if isinstance(request.encoder, EncoderSpec):
             matrix, present = self.bank(request.side, request.encoder).align(list(self.tokens[request.side]))
             return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
+        if isinstance(request.encoder, TokenSpec):
+            return self._token_ids(request.side, request.encoder), None
         if isinstance(request.encoder, WordSpec):
             return self._words(request, request.encoder, fit)
         return self._columns(request, fit)
+
+    def _token_ids(self, side: str, spec: TokenSpec) -> FeatureTable:
+        texts = self.contents(side, "text")
+        prompts = PromptTokenizer.load(spec.backbone, spec.template, spec.max_tokens, spec.special, cache=self.cache,
+                                       allow_download=self.options.get("allow_download", False))
+        matrix, present = prompts.table([str(texts.get(token, "")) for token in self.tokens[side]])
+        return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present))
 
     def _words(self, request: FeatureRequest, spec: WordSpec, fit: Tensor) -> tuple[FeatureTable, dict[str, Any]]:
         texts = self.texts(request.side)

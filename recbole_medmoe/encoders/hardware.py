@@ -1,9 +1,13 @@
-"""In which number format a frozen backbone runs on this machine."""
+"""What this machine can do for a frozen backbone: its number format, and its memory."""
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 import torch
+
+from ..errors import ConfigError
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
 
@@ -16,6 +20,22 @@ def compute_dtype(device: torch.device) -> torch.dtype:
         flags = _cpu_flags(_CPU_FLAGS.read_text(encoding="utf-8", errors="replace"))
         return torch.bfloat16 if flags & {"avx512_bf16", "amx_bf16"} else torch.float32
     return torch.float32
+
+
+@contextmanager
+def naming_memory(device: torch.device, batch_tokens: int) -> Iterator[None]:
+    """Names the setting to lower where the memory of a device runs out.
+
+    Raises:
+        ConfigError: it did.
+    """
+    try:
+        yield
+    except RuntimeError as fault:
+        if not isinstance(fault, torch.OutOfMemoryError) and "allocate memory" not in str(fault):
+            raise
+        raise ConfigError([f"memory of {device} ran out on a batch of {batch_tokens} tokens; "
+                           "lower --encode_batch_tokens"]) from fault
 
 
 def _cpu_flags(text: str) -> set[str]:

@@ -28,19 +28,41 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_backbone(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
-    """Tokenizer and headless frozen model of a folder, in evaluation mode.
+def load_tokenizer(folder: Path) -> Any:
+    """Tokenizer of a folder.
+
+    Raises:
+        ConfigError: the folder's files do not make one.
+    """
+    with quiet_transformers():
+        from transformers import AutoTokenizer
+
+        try:
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError, RuntimeError) as fault:
+            raise ConfigError([f"tokenizer of backbone folder {folder} cannot be loaded: {fault}"]) from fault
+
+
+def load_backbone(folder: Path, device: torch.device, dtype: torch.dtype, *, head: bool = False) -> tuple[Any, Any]:
+    """Tokenizer and frozen model of a folder, in evaluation mode.
+
+    Args:
+        folder: in the Hugging Face layout.
+        device: where the model goes.
+        dtype: number format of its weights.
+        head: with the head that predicts the next token; it may share its weights with the token embeddings.
 
     Raises:
         ConfigError: the folder's files do not make a tokenizer and a model, or weights are missing in them.
     """
+    tokenizer = load_tokenizer(folder)
     with quiet_transformers():
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel, AutoModelForCausalLM
 
+        kind = AutoModelForCausalLM if head else AutoModel
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model, told = AutoModel.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True,
-                                                    output_loading_info=True)
+            model, told = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True,
+                                               output_loading_info=True)
         except (OSError, ValueError, KeyError, RuntimeError) as fault:
             raise ConfigError([f"backbone folder {folder} cannot be loaded: {fault}"]) from fault
     # A pooler is never read here; anything else that is missing would run on random numbers.

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -9,6 +10,8 @@ from typing import Mapping
 
 from ..errors import ConfigError, nearest
 from ..paths import properties_dir
+
+_FULL_STOP = re.compile(r"\.(?:\s|$)")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,18 @@ def load_template(name: str) -> Template:
     except UnicodeDecodeError as fault:
         raise ConfigError([f"prompt template {path}: not UTF-8 at byte {fault.start}"]) from fault
     return Template(name, _parse(path, text), hashlib.sha256(text.encode()).hexdigest())
+
+
+def text_fields(text: str) -> dict[str, str]:
+    """What a template may ask of a text: ``text``, all of it, and ``name``, what stands before its first full stop.
+
+    A full stop counts where white space or nothing follows it, so that "Milk 1.5 %. Fresh." is named "Milk 1.5 %".
+
+    Example:
+        >>> text_fields("Red Beet. A root.")["name"]
+        'Red Beet'
+    """
+    return {"text": text, "name": _FULL_STOP.split(text, maxsplit=1)[0].strip()}
 
 
 def render_prompt(template: str, fields: Mapping[str, str]) -> str:

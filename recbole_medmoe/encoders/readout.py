@@ -1,7 +1,8 @@
 """From a backbone's hidden states to one vector per text. Pure torch; hidden states are [B, T, D]."""
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,16 +34,83 @@ def blocks_of(model: nn.Module, count: int) -> nn.ModuleList:
     raise ConfigError([f"read-out 'layers': {type(model).__name__} has no list of {count} blocks; use last or mean"])
 
 
+@contextmanager
+def captured(blocks: Mapping[int, nn.Module], reduce: Callable[[Tensor], Tensor]) -> Iterator[dict[int, Tensor]]:
+    """Collects what blocks give out while a backbone runs.
+
+    Args:
+        blocks: number to block.
+        reduce: applied to each output [B, T, D] as soon as its block has run, so that memory need not grow with depth.
+
+    Yields:
+        Number to reduced output, filled in by each run.
+    """
+    found: dict[int, Tensor] = {}
+
+    def keep(number: int) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            found[number] = reduce(output[0] if isinstance(output, tuple) else output)
+        return hook
+
+    handles = [block.register_forward_hook(keep(number)) for number, block in blocks.items()]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def last_states(model: nn.Module, mask: Tensor, **inputs: Tensor) -> Tensor:
+    """Runs a backbone on ``input_ids`` [B, T] or ``inputs_embeds`` [B, T, D] -> states of its last layer [B, T, D]."""
+    options = {"use_cache": False} if getattr(model.config, "use_cache", None) is not None else {}
+    return model(attention_mask=mask, **inputs, **options).last_hidden_state
+
+
+def middle_layers(depth: int, kind: str, layers: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Numbers of the layers below the last that a read-out reads, counted in blocks from 1.
+
+    Args:
+        depth: blocks of the backbone.
+        kind: ``mean``, ``last`` or ``layers`` (see `EncoderSpec`).
+        layers: what was asked for; empty means the one in the middle.
+
+    Raises:
+        ConfigError: a layer that the backbone does not have.
+    """
+    if kind != "layers":
+        return ()
+    wrong = [layer for layer in layers if not 1 <= layer <= depth]
+    if wrong:
+        raise ConfigError([f"read-out layers {wrong}: the backbone has layers 1 to {depth}"])
+    return layers or (max(1, depth // 2),)
+
+
+def read_out(kind: str, middle: Sequence[Tensor], states: Tensor, mask: Tensor) -> Tensor:
+    """One vector per row.
+
+    Args:
+        kind: ``mean``, ``last`` or ``layers`` (see `EncoderSpec`).
+        middle: mean states [B, D] of the layers of `middle_layers`.
+        states: of the last layer [B, T, D].
+        mask: real tokens [B, T].
+
+    Returns:
+        [B, D], or [B, (layers + 2) D] for ``layers``; float32.
+    """
+    if kind == "mean":
+        return mean_tokens(states, mask)
+    if kind == "last":
+        return last_token(states, mask)
+    return torch.cat([*middle, last_token(states, mask), mean_tokens(states, mask)], dim=-1)
+
+
 class Readout:
     """Runs a frozen backbone on one batch and reads one vector per row.
-
-    Only the layers that are asked for are kept, each reduced to [B, D] as soon as its block has run, so that memory
-    does not grow with depth.
 
     Args:
         model: a transformers backbone without a head.
         kind: ``mean``, ``last`` or ``layers`` (see `EncoderSpec`).
-        layers: middle layers, counted in blocks from 1; empty means the one in the middle.
+        layers: middle layers, see `middle_layers`.
 
     Raises:
         ConfigError: a layer that the backbone does not have.
@@ -50,36 +118,14 @@ class Readout:
 
     def __init__(self, model: nn.Module, kind: str, layers: tuple[int, ...] = ()) -> None:
         self.model, self.kind = model, kind
-        self.blocks: list[nn.Module] = []
-        if kind == "layers":
-            depth = int(model.config.num_hidden_layers)
-            wanted = layers or (max(1, depth // 2),)
-            wrong = [layer for layer in wanted if not 1 <= layer <= depth]
-            if wrong:
-                raise ConfigError([f"read-out layers {wrong}: {type(model).__name__} has layers 1 to {depth}"])
-            blocks = blocks_of(model, depth)
-            self.blocks = [blocks[layer - 1] for layer in wanted]
+        depth = int(model.config.num_hidden_layers)
+        self.layers = middle_layers(depth, kind, layers)
+        blocks = blocks_of(model, depth) if self.layers else []
+        self.blocks = {layer: blocks[layer - 1] for layer in self.layers}
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids [B, T] and mask [B, T] -> [B, D], or [B, (layers + 2) D] for ``layers``; float32."""
-        middle: dict[int, Tensor] = {}
-
-        def keep(place: int) -> Any:
-            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-                middle[place] = mean_tokens(output[0] if isinstance(output, tuple) else output, mask)
-            return hook
-
-        handles = [block.register_forward_hook(keep(place)) for place, block in enumerate(self.blocks)]
-        try:
-            options = {"use_cache": False} if getattr(self.model.config, "use_cache", None) is not None else {}
-            states = self.model(input_ids=ids, attention_mask=mask, **options).last_hidden_state
-        finally:
-            for handle in handles:
-                handle.remove()
-        if self.kind == "mean":
-            return mean_tokens(states, mask)
-        if self.kind == "last":
-            return last_token(states, mask)
-        parts = [middle[place] for place in range(len(self.blocks))]
-        return torch.cat([*parts, last_token(states, mask), mean_tokens(states, mask)], dim=-1)
+        with captured(self.blocks, lambda states: mean_tokens(states, mask)) as middle:
+            states = last_states(self.model, mask, input_ids=ids)
+        return read_out(self.kind, [middle[layer] for layer in self.layers], states, mask)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
-from .statistics import Interval, Paired, TTest, holm, interval_of, paired_of, paired_t, resampled_means
+from .statistics import (Interval, Paired, TTest, effect_size, holm, interval_of, paired_of, paired_t,
+                         resampled_means)
 
 Array = np.ndarray
 SeedRows = tuple[Array, Mapping[str, Array]]
@@ -20,11 +21,13 @@ class Against:
     Attributes:
         paired: difference (model minus first) with its bootstrap interval and p.
         t_test: paired t-test on patient means, as a second opinion.
+        effect: mean difference of patients in units of its standard deviation (d_z).
         p_holm: the bootstrap p, corrected over all models that are compared.
     """
 
     paired: Paired
     t_test: TTest
+    effect: float
     p_holm: float
 
 
@@ -103,7 +106,8 @@ def compare(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str, *,
                      {metric: interval_of(values.mean(), means[name, metric], level)
                       for metric, values in averaged[name].items()},
                      spreads[name],
-                     Against(tests[name], paired_t(averaged[name][primary], base, patients), corrected[name])
+                     Against(tests[name], paired_t(averaged[name][primary], base, patients),
+                             effect_size(averaged[name][primary], base, patients), corrected[name])
                      if name in tests else None)
         for name, seeds in rows_by_model.items())
     return Comparison(primary, models, len(ids), len(np.unique(patients)), draws, level)

@@ -13,12 +13,12 @@ from torch import Tensor
 from .. import compat
 from .loading import Batch, full_sort_batches
 from .pooled import POOLED_METRICS, POPULARITY_METRICS, pooled_metrics, popularity_metrics
-from .ranking import ROW_METRICS, rank_metrics
+from .ranking import LIFT, ROW_METRICS, popularity_lift, rank_metrics
 from .topk import Lots, find_hits, forbid, top_items
 
 compat.apply()
 
-FULL_SORT_METRICS: tuple[str, ...] = (*ROW_METRICS, *POPULARITY_METRICS, *POOLED_METRICS)
+FULL_SORT_METRICS: tuple[str, ...] = (*ROW_METRICS, *POPULARITY_METRICS, *POOLED_METRICS, LIFT)
 
 # Models without full_sort_predict score (user, item) pairs; this many at once bound their features' memory.
 PAIRS_AT_ONCE = 65_536
@@ -49,12 +49,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Top-K lists of all rows [N, K], which of their items are hits [N, K], row ids and numbers of positives [N]."""
+    """Top-K lists of all rows [N, K], which of their items are hits [N, K], row ids and numbers of positives [N].
+
+    ``popular`` are the hits [N, K] of the most popular items in their place; of no row where nobody asked for them.
+    """
 
     items: np.ndarray
     hits: np.ndarray
     rows: np.ndarray
     positives: np.ndarray
+    popular: np.ndarray
 
 
 def supports(metrics: Iterable[str]) -> bool:
@@ -82,7 +86,7 @@ def evaluate_full_sort(model: Any, loader: Any, *, topk: Sequence[int], metrics:
         candidates: [I] bool, items that are ranked in this phase for every user; None is the whole catalogue.
         item_num: I, internal item ids with [PAD]; read from the loader's data set when not given.
         precision: 'no' or 'bf16' (scores under autocast).
-        train_counts: [I] training rows of each item, for AveragePopularity and TailPercentage.
+        train_counts: [I] training rows of each item, for AveragePopularity, TailPercentage and PopularityLift.
         tail_ratio: RecBole's setting for TailPercentage.
         progress: show a bar of batches.
 
@@ -94,18 +98,20 @@ def evaluate_full_sort(model: Any, loader: Any, *, topk: Sequence[int], metrics:
     names = [metric.lower() for metric in metrics]
     if not supports(names):
         raise ValueError(f"full-sort metrics are {', '.join(FULL_SORT_METRICS)}, not {', '.join(names)}")
-    if train_counts is None and set(names) & set(POPULARITY_METRICS):
-        raise ValueError(f"{', '.join(POPULARITY_METRICS)} need the items' training counts")
+    if train_counts is None and set(names) & {*POPULARITY_METRICS, LIFT}:
+        raise ValueError(f"{', '.join((*POPULARITY_METRICS, LIFT))} need the items' training counts")
     device = torch.device(device)
     item_num = int(item_num or loader._dataset.item_num)
     started = _clock(device)
     model.eval()
     ranked = _rank(model, full_sort_batches(loader, item_num, candidates, progress), max(topk), item_num, device,
-                   candidates, precision, loader)
+                   candidates, precision, loader, train_counts if LIFT in names else None)
     columns = rank_metrics(ranked.hits, ranked.positives, [name for name in names if name in ROW_METRICS], topk)
     popular = [name for name in names if name in POPULARITY_METRICS]
     if popular and train_counts is not None:
         columns |= popularity_metrics(ranked.items, train_counts, popular, topk, tail_ratio)
+    if LIFT in names:
+        columns |= popularity_lift(ranked.hits, ranked.popular, topk)
     values = {name: float(column.mean()) for name, column in columns.items()}
     values |= pooled_metrics(ranked.items, item_num, [name for name in names if name in POOLED_METRICS], topk)
     ordered = {f"{name}@{k}": values[f"{name}@{k}"] for name in names for k in topk}
@@ -119,12 +125,13 @@ def _clock(device: torch.device) -> float:
 
 
 def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, device: torch.device,
-          candidates: Tensor | None, precision: str, loader: Any) -> _Ranked:
+          candidates: Tensor | None, precision: str, loader: Any, popularity: np.ndarray | None) -> _Ranked:
     lists: list[np.ndarray] = []
     rows: list[np.ndarray] = []
     hits: list[np.ndarray] = []
     positives: list[np.ndarray] = []
-    lots = None if candidates is None else Lots(candidates)
+    popular: list[np.ndarray] = []
+    lots, others = (None, None) if candidates is None else (Lots(candidates), Lots(candidates))
     for batch in batches:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             scores = _scores(model, batch.interaction.to(device), item_num, loader)
@@ -135,10 +142,16 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
         rows.append(batch.rows)
         hits.append(find_hits(scores, lists[-1], batch.keys))
         positives.append(batch.positives)
+        if popularity is not None:
+            counts = torch.from_numpy(popularity.astype(np.float32)).expand(len(scores), item_num).contiguous()
+            forbid(counts, batch.history)
+            popular.append(find_hits(counts, top_items(counts, depth, others), batch.keys))
     if not rows:
         none: np.ndarray = np.zeros((0, depth), dtype=np.int64)
-        return _Ranked(none, none > 0, none[:, 0], none[:, 0])
-    return _Ranked(np.concatenate(lists), np.concatenate(hits), np.concatenate(rows), np.concatenate(positives))
+        return _Ranked(none, none > 0, none[:, 0], none[:, 0], none > 0)
+    listed, hit = np.concatenate(lists), np.concatenate(hits)
+    return _Ranked(listed, hit, np.concatenate(rows), np.concatenate(positives),
+                   np.concatenate(popular) if popular else hit[:0])
 
 
 def _scores(model: Any, interaction: Any, item_num: int, loader: Any) -> Tensor:

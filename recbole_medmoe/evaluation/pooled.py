@@ -38,8 +38,22 @@ def shannon_entropy(items: Array, item_num: int) -> float:
     return float(-(share * np.log(share)).sum() / len(counts))
 
 
+def list_distance(items: Array, item_num: int) -> float:
+    """Mean over all pairs of lists in ``items`` [N, K] of 1 - (items in common) / K: 0 where everyone gets one list.
+
+    Worked out from how often each item is listed, so that the cost is that of the lists and not of the pairs.
+    """
+    rows, depth = items.shape
+    if rows < 2 or not items.any():
+        return 0.0
+    counts = np.bincount(items.ravel(), minlength=item_num).astype(np.float64)
+    counts[0] = 0
+    return float(1 - (counts * (counts - 1)).sum() / (rows * (rows - 1) * depth))
+
+
 POOLED_METRICS: dict[str, Callable[[Array, int], float]] = {
-    "itemcoverage": item_coverage, "giniindex": gini_index, "shannonentropy": shannon_entropy}
+    "itemcoverage": item_coverage, "giniindex": gini_index, "shannonentropy": shannon_entropy,
+    "listdistance": list_distance}
 POPULARITY_METRICS = ("averagepopularity", "tailpercentage")
 
 

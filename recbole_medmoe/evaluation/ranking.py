@@ -68,3 +68,21 @@ def rank_metrics(hits: Array, positives: Array, metrics: Sequence[str], topk: Se
             raise ValueError(f"'{name}' is no ranking metric; known: {', '.join(ROW_METRICS)}")
         columns.update({f"{name}@{k}": ROW_METRICS[name](by_rank[:k], positives) for k in topk})
     return columns
+
+
+LIFT = "popularitylift"
+
+
+def popularity_lift(hits: Array, popular_hits: Array, topk: Sequence[int]) -> dict[str, Array]:
+    """Precision per row above that of the list of the most popular items: what a list owes to knowing the user.
+
+    Args:
+        hits: [N, K] bool, as in :func:`rank_metrics`.
+        popular_hits: [N, K] bool, the same for the most popular items that the row may be given.
+        topk: cut-offs, none above K.
+
+    Returns:
+        ``{"popularitylift@5": [N] float64, ...}``, between -1 and 1.
+    """
+    gained = hits.astype(np.float64).cumsum(axis=1) - popular_hits.astype(np.float64).cumsum(axis=1)
+    return {f"{LIFT}@{k}": gained[:, k - 1] / k for k in topk}

@@ -1,9 +1,12 @@
 """Pure torch modules: no RecBole, no transformers, no peft."""
 from __future__ import annotations
 
+from .dropout import Dropout
 from .experts import MixtureOfExperts
+from .frozen import leave_out_frozen
 from .inputs import ModalityInput
 from .ridge import RidgeFit, ridge_leave_one_out
 from .towers import Match, Tower
 
-__all__ = ["Match", "MixtureOfExperts", "ModalityInput", "RidgeFit", "Tower", "ridge_leave_one_out"]
+__all__ = ["Dropout", "Match", "MixtureOfExperts", "ModalityInput", "RidgeFit", "Tower", "leave_out_frozen",
+           "ridge_leave_one_out"]

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .dropout import Dropout
+
 
 class MixtureOfExperts(nn.Module):
     """E experts ``Linear -> GELU -> dropout -> Linear`` and a gate ``softmax(W x)`` that sees the same input.
@@ -37,7 +39,7 @@ class MixtureOfExperts(nn.Module):
         super().__init__()
         if top_k is not None and not 1 <= top_k <= experts:
             raise ValueError(f"top_k {top_k} of {experts} experts")
-        self.top_k, self.dropout = top_k, nn.Dropout(dropout)
+        self.top_k, self.dropout = top_k, Dropout(dropout)
         self.gate = nn.Linear(width_in, experts)
         self.inner = nn.Parameter(_uniform(experts, width_in, hidden))
         self.inner_bias = nn.Parameter(torch.zeros(experts, 1, hidden))
@@ -55,10 +57,11 @@ class MixtureOfExperts(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, D] -> output [B, width_out] and gate weights [B, E]."""
-        hidden = self.dropout(F.gelu(torch.matmul(x, self.inner) + self.inner_bias))  # [E, B, hidden]
-        outputs = torch.matmul(hidden, self.outer) + self.outer_bias  # [E, B, width_out]
+        shared = x.expand(len(self.inner), *x.shape)  # [E, B, D] without a copy
+        hidden = self.dropout(F.gelu(torch.baddbmm(self.inner_bias, shared, self.inner)))  # [E, B, hidden]
+        outputs = torch.baddbmm(self.outer_bias, hidden, self.outer)  # [E, B, width_out]
         gate = self.weights(x)  # [B, E]
-        return torch.einsum("be,ebd->bd", gate, outputs), gate
+        return (gate.T.unsqueeze(-1) * outputs).sum(0), gate
 
 
 def _uniform(experts: int, width_in: int, width_out: int) -> Tensor:

@@ -5,6 +5,8 @@ import math
 
 from torch import Tensor, nn
 
+from .dropout import Dropout
+
 
 class Tower(nn.Module):
     """Features to a vector: one linear map, or ``Linear -> GELU -> dropout -> Linear`` with ``hidden``.
@@ -14,13 +16,15 @@ class Tower(nn.Module):
         width_out: D of the vector.
         hidden: D in between; 0 for a linear tower.
         dropout: share of inputs (and of hidden units) that training leaves out.
+        gain: factor of the inputs.
     """
 
-    def __init__(self, width_in: int, width_out: int, *, hidden: int = 0, dropout: float = 0.0) -> None:
+    def __init__(self, width_in: int, width_out: int, *, hidden: int = 0, dropout: float = 0.0,
+                 gain: float = 1.0) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        layers: list[nn.Module] = [Dropout(dropout, gain)]
         if hidden:
-            layers += [nn.Linear(width_in, hidden), nn.GELU(), nn.Dropout(dropout)]
+            layers += [nn.Linear(width_in, hidden), nn.GELU(), Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(hidden or width_in, width_out))
 
     def forward(self, x: Tensor) -> Tensor:

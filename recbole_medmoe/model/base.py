@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..layers import ModalityInput
 
 Features = Mapping[str, tuple[Tensor, Tensor]]
-"""Request name to features [B, D] and presence [B] bool."""
+"""Request name to features [B, D], or token ids [B, T], and presence [B] bool."""
 
 
 class ModelParams(BaseModel):
@@ -40,7 +40,8 @@ class FeatureRecommender(GeneralRecommender):
         requests: what it reads.
         states: JSON state per fitted request key.
         widths: D per user request key.
-        inputs: one `ModalityInput` per request key; holds the standardisation, which is saved with the model.
+        inputs: one `ModalityInput` per request key, token ids excepted; holds the standardisation, which is saved with
+            the model.
 
     Example:
         >>> class Nearest(FeatureRecommender):  # doctest: +SKIP
@@ -50,6 +51,7 @@ class FeatureRecommender(GeneralRecommender):
 
     input_type = InputType.LISTWISE
     groups_by_user: ClassVar[bool] = True  # asks data_preparation for batches of whole users
+    fused_steps: ClassVar[bool] = True  # asks the trainer for Adam in one kernel
     Params: ClassVar[type[ModelParams]]
 
     known_items: Tensor
@@ -86,6 +88,8 @@ class FeatureRecommender(GeneralRecommender):
             self.states[request.key] = state
         if request.side == "user":
             self.widths[request.key] = table.matrix.shape[1]
+        if request.modality == "tokens":  # ids are no numbers to standardise; the model reads them by itself
+            return
         self.inputs[request.key] = ModalityInput(table.matrix.shape[1], hide)
         if not request.is_fitted:  # profile, codes and words come scaled
             seen = source.train_users if request.side == "user" else source.train_items
@@ -114,15 +118,19 @@ class FeatureRecommender(GeneralRecommender):
         Args:
             side: ``user`` or ``item``.
             features: as `forward` gets them.
-            names: which, in this order; none means all of that side.
+            names: which, in this order; none means all of that side but token ids.
         """
-        chosen = names or tuple(request.name for request in self.requests if request.side == side)
-        return torch.cat([self.inputs[f"{side}_{name}"](*features[name]) for name in chosen], dim=-1)
+        chosen = names or self._numeric(side)
+        parts = [self.inputs[f"{side}_{name}"](*features[name]) for name in chosen]
+        return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
 
     def width(self, side: str, *names: str) -> int:
         """D of what `read` returns for the same names."""
-        chosen = names or tuple(request.name for request in self.requests if request.side == side)
+        chosen = names or self._numeric(side)
         return sum(self.inputs[f"{side}_{name}"].absent.numel() for name in chosen)
+
+    def _numeric(self, side: str) -> tuple[str, ...]:
+        return tuple(request.name for request in self.requests if request.side == side and request.key in self.inputs)
 
     def calculate_loss(self, interaction: Any) -> Any:
         """Softmax cross-entropy of each pair's item among the items that training knows.

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ..data.requests import FeatureRequest
 from ..encoders import EncoderSpec
-from ..layers import Match, MixtureOfExperts, Tower
+from ..layers import Dropout, Match, MixtureOfExperts, Tower
 from .base import FeatureRecommender, Features, ModelParams
 
 
@@ -121,7 +121,7 @@ class ExpertBranch(nn.Module):
 
     def __init__(self, user_width: int, item_width: int, p: MoEOnlyParams) -> None:
         super().__init__()
-        self.drop = nn.Dropout(p.dropout)
+        self.drop = Dropout(p.dropout)
         self.experts = MixtureOfExperts(user_width, p.width, hidden=p.hidden, experts=p.experts, top_k=p.top_k,
                                         dropout=p.dropout)
         self.items = Tower(item_width, p.width, dropout=p.dropout)
@@ -137,13 +137,12 @@ class LanguageBranch(nn.Module):
 
     def __init__(self, user_width: int, item_width: int, p: LLMOnlyParams) -> None:
         super().__init__()
-        self.scale = p.state_scale
-        self.users = Tower(user_width, p.width, dropout=p.dropout)
-        self.items = Tower(item_width, p.width, dropout=p.dropout)
+        self.users = Tower(user_width, p.width, dropout=p.dropout, gain=p.state_scale)
+        self.items = Tower(item_width, p.width, dropout=p.dropout, gain=p.state_scale)
         self.match = Match(p.width)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        return self.match(self.users(self.scale * users), self.items(self.scale * items))  # [B, I]
+        return self.match(self.users(users), self.items(items))  # [B, I]
 
 
 class MoEOnly(FeatureRecommender):
@@ -233,7 +232,7 @@ class MedMoE(FeatureRecommender):
 
     def mix(self, scores: Tensor, weights: Tensor) -> Tensor:
         """scores [2, B, I] and weights [B, 2] -> [B, I]."""
-        return torch.einsum("bm,mbi->bi", weights, scores)
+        return (weights.T.unsqueeze(-1) * scores).sum(0)
 
     def forward(self, users: Features, items: Features) -> Tensor:
         if self.params.fusion == "concat":

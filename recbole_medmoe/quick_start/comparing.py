@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -21,15 +21,24 @@ from ..store import read_record, read_rows  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .running import run_config, with_seed  # noqa: E402
 
+GROUP = "group:"   # how the columns of groups begin in rows.parquet
+
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished run as its folder tells it; ``columns`` is empty where the metrics have no values per row."""
+    """A finished run as its folder tells it.
+
+    Attributes:
+        rows: [N] row ids.
+        columns: metric to [N] values; empty where the metrics have no values per row.
+        groups: name of a group of rows to [N] bool.
+    """
 
     folder: Path
     record: Mapping[str, Any]
     rows: np.ndarray
     columns: Mapping[str, np.ndarray]
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> StoredRun:
@@ -44,7 +53,9 @@ class StoredRun:
         table = read_rows(folder)
         columns = {name: np.asarray(table[name], dtype=np.float64) for name in record["evaluation"]["metrics"]
                    if name in table}
-        return cls(folder, record, np.asarray(table["row"], dtype=str), columns)
+        groups = {name.removeprefix(GROUP): np.asarray(table[name], dtype=bool) for name in table
+                  if name.startswith(GROUP)}
+        return cls(folder, record, np.asarray(table["row"], dtype=str), columns, groups)
 
     @property
     def primary(self) -> str:
@@ -107,7 +118,7 @@ def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds
     if faults:
         raise ConfigError(merge_faults(faults, list(models)))
     specs = list({config.spec.name: config.spec for config in configs}.values())
-    check_fitness(specs, configs[0].dataset_folder, configs[0].split)
+    check_fitness(specs, configs[0].dataset_folder, configs[0].split, configs[0].labels)
     return configs
 
 
@@ -135,8 +146,9 @@ def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
         None where some metrics have no values per row.
 
     Raises:
-        DataError: runs of other rows or with another primary metric.
+        DataError: runs on other data, of other rows or with another primary metric.
     """
+    _check_data(runs)
     if not all(run.columns for run in runs):
         return None
     names = list(labels) if labels is not None else [str(run.record["model"]["name"]) for run in runs]
@@ -148,3 +160,24 @@ def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
         raise DataError(f"the runs name several primary metrics ({', '.join(sorted(primaries))}); give all the same "
                         "valid_metric")
     return compare_rows(by_model, primaries.pop(), draws=runs[0].record["model"]["config"]["bootstrap_draws"])
+
+
+def _check_data(runs: Sequence[StoredRun]) -> None:
+    """Refuses runs on different data: rows that bear the same names may ask for something else.
+
+    Raises:
+        DataError: with each content's hash, what it is of, and the models that ran on it.
+    """
+    by_content: dict[str, dict[str, list[str]]] = {}
+    for run in runs:
+        data, model = run.record["data"], str(run.record["model"]["name"])
+        of = f"{data['name']}, split {data['split']}, labels {data.get('labels') or 'its own'}"
+        models = by_content.setdefault(data["sha256"], {}).setdefault(of, [])
+        models += [] if model in models else [model]
+    if len(by_content) < 2:
+        return
+    told = "".join(f"\n  - {content[:16]} ({of}): {', '.join(models)}" for content, known in by_content.items()
+                   for of, models in known.items())
+    raise DataError(f"the runs were made on different data and can not be compared (SHA-256 of the content):{told}\n"
+                    "Run the models again on one content; splits and label variants are data of their own, so compare "
+                    "the runs of each apart")

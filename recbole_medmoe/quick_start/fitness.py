@@ -5,41 +5,40 @@ from pathlib import Path
 from typing import Sequence
 
 from .. import paths
-from ..atomic import read_atomic
+from ..atomic import inter_path, read_atomic
 from ..errors import ConfigError
 from ..registry import ModelSpec
 
 KNOWN_USERS = "known users"
 
 
-def _column(folder: Path, split: str, part: str, index: int) -> set[str]:
-    """Tokens in the user (0) or item (1) column of one part of a split."""
-    frame = read_atomic(folder / f"{folder.name}.{split}.{part}.inter")
-    return set(frame.iloc[:, index].astype(str))
-
-
-def strangers(folder: Path, split: str) -> tuple[bool, bool]:
+def strangers(folder: Path, split: str, labels: str | None = None) -> tuple[bool, bool]:
     """Whether no test user, and whether no test item, has a training row in this split."""
-    unknown = [not _column(folder, split, "train", index) & _column(folder, split, "test", index) for index in (0, 1)]
+    train, test = (read_atomic(inter_path(folder, split, part, labels)) for part in ("train", "test"))
+    unknown = [not set(train.iloc[:, index]) & set(test.iloc[:, index]) for index in (0, 1)]  # users, items
     return unknown[0], unknown[1]
 
 
-def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None) -> list[str]:
+def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None, labels: str | None = None) -> list[str]:
     """One fault per reason why some of the models can not be scored on a split.
 
     Args:
         specs: the models; those that need known users know users and items by their ids alone.
         folder: the data set.
         split: None where RecBole splits the rows itself; then users are known.
+        labels: the label variant whose rows are scored.
     """
     faults = []
     by_id = [spec.name for spec in specs if KNOWN_USERS in spec.needs]
     if split and by_id:
-        new_users, new_items = strangers(folder, split)
+        new_users, new_items = strangers(folder, split, labels)
         if new_users or new_items:
             kind = "user" if new_users else "item"
-            fine = [other for other in paths.dataset_splits(folder) if not any(strangers(folder, other))]
-            remedy = f"splits that work: {', '.join(fine)}" if fine else "this data set has no split that works"
+            offered = [other for other in paths.dataset_splits(folder)
+                       if inter_path(folder, other, "train", labels).is_file()]
+            fine = [other for other in offered if not any(strangers(folder, other, labels))]
+            own = f"label variant '{labels}'" if labels else "this data set"
+            remedy = f"splits that work: {', '.join(fine)}" if fine else f"{own} has no split that works"
             faults.append(f"{', '.join(by_id)}: knows {kind}s only by their ids, and no {kind} in the test rows of "
                           f"split '{split}' has a training row, so there is nothing to rank by; {remedy}")
     ordered = [spec.name for spec in specs if "sequences" in spec.needs]
@@ -52,12 +51,12 @@ def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None) -> list
     return faults
 
 
-def check_fitness(specs: Sequence[ModelSpec], folder: Path, split: str | None) -> None:
+def check_fitness(specs: Sequence[ModelSpec], folder: Path, split: str | None, labels: str | None = None) -> None:
     """Refuses models that a split has nothing to offer.
 
     Raises:
         ConfigError: all of them at once.
     """
-    faults = misfits(specs, folder, split)
+    faults = misfits(specs, folder, split, labels)
     if faults:
         raise ConfigError(faults)

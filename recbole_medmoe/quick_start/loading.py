@@ -96,7 +96,8 @@ def load(folder: str | Path, device: str = "cpu") -> TrainedModel:
 def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch.device) -> TrainedModel:
     catalogue = Catalogue.read(stored.extra["catalogue"], stored.documents["catalogue"])
     config = StoredConfig(stored.meta["config"])
-    config["device"] = device
+    # Where it was trained is not where it is; and what that run might fetch, this one does not.
+    config |= {"device": device, "cache_dir": None, "allow_download": False}
     model: Any = find_model(config["model"]).load()(config, catalogue)  # type: ignore[call-arg]
     _fill(model, stored)
     patients = PatientFeatures(model.requests, model.states, model.widths, device=device)

@@ -13,9 +13,11 @@ import torch
 
 from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
+from ..data import TokenSpec
 from ..encoders import EncoderSpec, backbone_sha256
-from ..evaluation import Evaluation
+from ..evaluation import Evaluation, ItemGroup, routing_table
 from ..store import code_version, environment
+from .pictures import Shown
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
@@ -41,6 +43,7 @@ class Facts:
     latency: dict[str, float] | None = None
     routing: dict[str, Any] | None = None
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
+    item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
     def read(self, *, dataset: Any, model: Any, trainer: Any, evaluation: Evaluation, test: Any) -> None:
         """Takes what the finished parts know."""
@@ -53,7 +56,35 @@ class Facts:
         self.seconds["evaluation"] = evaluation.seconds
         self.test_scored = trainer.test_scored
         self.latency = _latency(model, test, self.config["device"])
-        self.routing = _routing(model, test, self.config["device"])
+        self.routing = self._routing(model, evaluation, test)
+
+    @torch.no_grad()
+    def _routing(self, model: Any, evaluation: Evaluation, test: Any) -> dict[str, Any] | None:
+        """What the gates did on the test rows and their groups; None for models without gates, or without rows."""
+        if not hasattr(model, "diagnostics") or not len(evaluation.row_ids):
+            return None
+        model.eval()
+        users = torch.from_numpy(evaluation.row_ids).to(self.config["device"]).split(test.step)
+        parts = [model.diagnostics(model.user_inputs(some), model.item_inputs()) for some in users]
+        if "experts" not in parts[0]:
+            return None
+        gates = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
+        masks = {name: mask for name, (mask, _) in self.groups.items()}
+        return routing_table(gates, masks, min_group=self.config["min_group"])
+
+    def see(self, shown: Shown, evaluation: Evaluation, test: Any) -> None:
+        """Takes which pictures the test was shown, and how the positives of each kind were found."""
+        told = shown.statistics()
+        if told:
+            self.data["statistics"]["pictures"] = told
+        self.item_groups = shown.groups(evaluation, self.config, test)
+
+    @property
+    def group_lines(self) -> dict[str, dict[str, Any] | None]:
+        """Groups of rows, then groups of items, as the record holds them."""
+        items = {name: {"n": int(group.line.n), "metrics": group.line.metrics}
+                 for name, group in self.item_groups.items()}
+        return {**{name: line for name, (_, line) in self.groups.items()}, **items}
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:
@@ -74,7 +105,7 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
         "model": facts.model,
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
-        "evaluation": {"metrics": facts.metrics, "groups": {name: line for name, (_, line) in facts.groups.items()},
+        "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
                        "threshold": None, "seconds": facts.seconds["evaluation"], "latency_ms": facts.latency,
                        "test_scored": facts.test_scored},
         "routing": facts.routing,
@@ -88,8 +119,9 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
         told["title"] = known.title
         if config.split in known.splits:
             told["split_description"] = known.splits[config.split].description
-    content = data_sha256(config.dataset_folder, config.split)
-    return {"name": config["dataset"], "sha256": content, "split": config.split, "users": dataset.statistics["users"],
+    content = data_sha256(config.dataset_folder, config.split, config.labels)
+    return {"name": config["dataset"], "sha256": content, "split": config.split, "labels": config.labels,
+            "train_share": float(config["train_share"]), "users": dataset.statistics["users"],
             "items": dataset.statistics["items"], "rows": dict(dataset.statistics["rows"]),
             "derived_from_credentialed": dataset.is_credentialed, "statistics": told}
 
@@ -125,23 +157,8 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
 
 
 def _backbones(model: Any) -> list[dict[str, str]] | None:
-    """The frozen encoders that the model's features come from."""
-    specs = [request.encoder for request in getattr(model, "requests", ()) if isinstance(request.encoder, EncoderSpec)]
+    """The backbones that the model's features come from, or that it runs itself."""
+    specs = [request.encoder for request in getattr(model, "requests", ())
+             if isinstance(request.encoder, (EncoderSpec, TokenSpec))]
     names = sorted({spec.backbone for spec in specs})
     return [{"name": name, "sha256": backbone_sha256(name)} for name in names] or None
-
-
-@torch.no_grad()
-def _routing(model: Any, test: Any, device: torch.device) -> dict[str, Any] | None:
-    """Mean weights of the gates over test users, for models that have gates; ``load`` is the experts' gate."""
-    if not hasattr(model, "diagnostics"):
-        return None
-    model.eval()
-    users = torch.cat([batch[0][model.USER_ID] for batch in test]).to(device)
-    gates = model.diagnostics(model.user_inputs(users), model.item_inputs())
-    if "experts" not in gates:
-        return None
-    shares = gates["experts"].float().cpu()  # [B, E]
-    entropy = -(shares * shares.clamp_min(1e-12).log()).sum(-1).mean()
-    told = {f"{name}_mean": weights.float().mean(0).tolist() for name, weights in gates.items() if name != "experts"}
-    return {"load": shares.mean(0).tolist(), "entropy": float(entropy), **told}

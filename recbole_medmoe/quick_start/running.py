@@ -23,6 +23,7 @@ from ..evaluation import Evaluation, group_table  # noqa: E402
 from ..store import PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
+from .pictures import prepare, showing  # noqa: E402
 from .record import Facts, build_record  # noqa: E402
 from .saving import save_run  # noqa: E402
 
@@ -78,7 +79,7 @@ def with_seed(overrides: Mapping[str, Any] | None, seed: int | None) -> dict[str
 
 def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str | None = None) -> RunResult:
     """`run` for a configuration that is already made."""
-    check_fitness([config.spec], config.dataset_folder, config.split)
+    check_fitness([config.spec], config.dataset_folder, config.split, config.labels)
     facts = Facts(config, started=datetime.now(timezone.utc), command=command or _command(config))
     begun = time.perf_counter()
     with PeakMemory(str(config["device"])) as memory, _naming_packages(config.spec.name):
@@ -89,12 +90,15 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
         init_seed(config["seed"], config["reproducibility"])   # as RecBole: loaders must not move the weights' seed
         model = config.spec.load()(config, train._dataset).to(config["device"])   # type: ignore[call-arg]
         trainer = build_trainer(config, model)
+        prepare(config["images"], model, train._dataset)
         with _timed(facts.seconds, "training"), keeper.on_failure(model, trainer, train._dataset):
             _, facts.valid = trainer.fit(train, valid, show_progress=config["show_progress"])
-        evaluation = trainer.evaluate_rows(test, "test")
+        with showing(config["images"], model, train._dataset) as shown:
+            evaluation = trainer.evaluate_rows(test, "test")
     facts.peak_memory_mib = memory.mib
-    facts.read(dataset=train._dataset, model=model, trainer=trainer, evaluation=evaluation, test=test)
     facts.groups = _groups(train._dataset, evaluation, config)
+    facts.read(dataset=train._dataset, model=model, trainer=trainer, evaluation=evaluation, test=test)
+    facts.see(shown, evaluation, test)
     facts.seconds["run"] = time.perf_counter() - begun
     folder = keeper.save(model, trainer.history, train._dataset, evaluation)
     record = build_record(facts, folder.name)

@@ -30,13 +30,16 @@ def save_run(folder: Path, facts: Facts, model: Any, history: list[dict[str, Any
 
 
 def rows_of(facts: Facts, dataset: Any, evaluation: Evaluation, salt_folder: Path) -> dict[str, Any]:
-    """Columns of rows.parquet: row, ``group:`` columns, metrics, topk; no text, no id where data are credentialed."""
+    """Columns of rows.parquet: row, ``group:`` columns, metrics, those of item groups (NaN where a row has no such
+    positive), topk; no text, no id where data are credentialed."""
     names = dataset.user_tokens
     tokens = [names[row] for row in evaluation.row_ids]
     if dataset.is_credentialed:
         tokens = hashed_ids(tokens, salt_folder / ".salt")   # one salt for all runs, so that their rows still pair
     items = dataset.item_tokens
     return {"row": tokens, **{f"group:{name}": mask for name, (mask, _) in facts.groups.items()}, **evaluation.columns,
+            **{f"{name}/{metric}": values for name, group in facts.item_groups.items()
+               for metric, values in group.columns.items()},
             "topk": [[items[item] for item in row if item] for row in evaluation.topk_items.tolist()]}
 
 

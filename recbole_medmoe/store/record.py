@@ -50,8 +50,8 @@ def _told(message: str) -> str:
     return message if len(message) <= 200 else message[:100] + " ... " + message[-95:]
 
 
-def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
-    """Checks a record and writes ``folder/record.json``.
+def write_record(folder: str | Path, record: dict[str, Any], indent: int | None = 2) -> Path:
+    """Checks a record and writes ``folder/record.json``; without ``indent`` on one line.
 
     Raises:
         RecordError: the record does not fit the schema; the JSON path of each fault is named and nothing is written.
@@ -59,7 +59,8 @@ def write_record(folder: str | Path, record: dict[str, Any]) -> Path:
     path = Path(folder) / _NAME
     _check(record, path, "it is not written")
     try:
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(record, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False,
+                          allow_nan=False)
     except TypeError as fault:
         raise RecordError(f"{path}: a value that JSON cannot hold ({fault}); it is not written") from fault
     atomic_write(path, f"{text}\n".encode())

@@ -1,4 +1,4 @@
-"""Picks RecBole's trainer class for a model and composes ours with it."""
+"""Picks a model's trainer: its own, or RecBole's class for it with ours composed in."""
 from __future__ import annotations
 
 from functools import lru_cache
@@ -31,7 +31,8 @@ def compose(base: type) -> type:
 
 
 def build_trainer(config: Any, model: Any) -> Any:
-    """The trainer of a model: RecBole's class for it, with our loop, evaluation and memory.
+    """The trainer of a model: the one that its line of the table names, else RecBole's class for it with our loop,
+    evaluation and memory.
 
     Args:
         config: ``MedConfig`` or RecBole's ``Config``.
@@ -44,10 +45,10 @@ def build_trainer(config: Any, model: Any) -> Any:
     faults = _faults(config, base)
     if faults:
         raise ConfigError(faults)
-    clamp = getattr(config, "clamp_topk", None)
-    if clamp is not None and hasattr(model, "n_items"):
-        clamp(model.n_items - 1)
-    return compose(base)(config, model)
+    spec = getattr(config, "spec", None)
+    # An ensemble's trainer comes back here for its members, which are of other classes and get RecBole's.
+    named = spec.load_trainer() if spec is not None and spec.trainer and isinstance(model, spec.load()) else None
+    return (named or compose(base))(config, model)
 
 
 def _faults(config: Any, base: type) -> list[str]:

@@ -11,6 +11,7 @@ from .. import compat
 from ..errors import CheckpointError, ConfigError, TrainingError, nearest
 from ..evaluation.evaluator import Evaluation, evaluate_full_sort, supports
 from ..evaluation.pooled import POPULARITY_METRICS
+from ..evaluation.ranking import LIFT
 from .loop import build_accelerator
 from .memory import Snapshot, memory_guard
 from .schedule import build_schedule
@@ -64,7 +65,7 @@ class MedTrainerMixin(Trainer):
         Raises:
             TrainingError: a loss that is not finite, or memory that ran out.
         """
-        steps = -(-len(train_data) // self.accumulation) * self.epochs
+        steps = -(-len(train_data) // self.accumulation) * (self.epochs - self.start_epoch)
         self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
                                        int(self.config["warmup_steps"] or 0), steps)
         result = super().fit(train_data, valid_data, verbose, True, show_progress, callback_fn)
@@ -139,12 +140,12 @@ class MedTrainerMixin(Trainer):
 
     def _train_counts(self, item_num: int) -> np.ndarray | None:
         """[I] training rows of each item, which RecBole's ``fit`` collects; None where no metric asks for them."""
-        if not {name.lower() for name in self.config["metrics"]} & set(POPULARITY_METRICS):
+        if not {name.lower() for name in self.config["metrics"]} & {*POPULARITY_METRICS, LIFT}:
             return None
         held = self.eval_collector.data_struct
         if "data.count_items" not in held:
-            raise TrainingError("AveragePopularity and TailPercentage need the training rows: call fit, or "
-                                "trainer.eval_collector.data_collect(train_loader), before evaluate")
+            raise TrainingError("AveragePopularity, TailPercentage and PopularityLift need the training rows: call "
+                                "fit, or trainer.eval_collector.data_collect(train_loader), before evaluate")
         counts: np.ndarray = np.zeros(item_num, dtype=np.int64)
         for item, count in held.get("data.count_items").items():
             counts[item] = count
@@ -154,7 +155,12 @@ class MedTrainerMixin(Trainer):
         learner = str(kwargs.get("learner", self.learner))
         if learner.lower() not in LEARNERS:
             raise ConfigError([f"learner: '{learner}' is no optimiser{nearest(learner, LEARNERS)}"])
-        return super()._build_optimizer(**kwargs)
+        built = super()._build_optimizer(**kwargs)
+        # RecBole's own models keep its steps, so that their weights equal its trainer's bit for bit.
+        if getattr(self.model, "fused_steps", False) and isinstance(built, (torch.optim.Adam, torch.optim.AdamW)):
+            for group in built.param_groups:
+                group["fused"] = True
+        return built
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
         self._epoch, self._step = epoch_idx, 0

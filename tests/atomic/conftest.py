@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from PIL import Image
@@ -32,3 +33,17 @@ def food(tmp_path: Path) -> Path:
     for name in ("apple", "kiwi", "shop"):
         Image.new("RGB", (4, 4), "green").save(folder / "images" / f"{name}.png")
     return folder
+
+
+@pytest.fixture
+def add_variant(food: Path) -> Callable[[str], Path]:
+    """Adds a label variant of the split ``warm`` to the folder: u1 likes milk, u2 what it liked; gives its folder."""
+
+    def add(name: str) -> Path:
+        folder = food / "labels" / name
+        folder.mkdir(parents=True)
+        for part, rows in (("train", "u1\tmilk\n"), ("valid", "u2\tapple\n"), ("test", "u1\tkiwi\nu2\tmilk\n")):
+            (folder / f"food.warm.{part}.inter").write_text(f"user_id:token\titem_id:token\n{rows}", encoding="utf-8")
+        return folder
+
+    return add

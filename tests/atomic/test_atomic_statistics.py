@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -36,3 +37,15 @@ def test_missing_part(food: Path) -> None:
     (food / "food.warm.test.inter").unlink()
     with pytest.raises(DataError, match="food.warm.test.inter: no such file"):
         statistics(food, "warm")
+
+
+def test_a_label_variant_is_counted_by_its_triple(food: Path, add_variant: Callable[[str], Path]) -> None:
+    (add_variant("A") / "food.warm.train.inter").write_text("user_id:token\titem_id:token\nu1\tmilk\nu2\tkiwi\n")
+    counts = statistics(food, "warm", labels="A")
+    assert counts["rows"] == {"train": 2, "valid": 1, "test": 2} and counts["users_only_in_test"] == 0
+
+
+def test_texts_of_the_split_are_counted(food: Path) -> None:
+    (food / "text" / "warm").mkdir()
+    (food / "text" / "warm" / "user.jsonl").write_text('{"id": "u1", "text": "other words"}\n')
+    assert statistics(food, "warm")["users_without_text"] == 1 and statistics(food, None)["users_without_text"] == 0

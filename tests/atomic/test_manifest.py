@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -102,6 +103,35 @@ def test_data_hash_depends_on_what_the_split_reads(food: Path) -> None:
 
 def test_data_hash_of_a_split_and_of_the_whole_differ(food: Path) -> None:
     assert data_sha256(food, "warm") != data_sha256(food, None)
+
+
+def test_data_hash_of_a_variant_reads_its_triple_alone(food: Path, add_variant: Callable[[str], Path]) -> None:
+    own, variant = data_sha256(food, "warm"), data_sha256(food, "warm", add_variant("A").name)
+    assert own != variant and data_sha256(food, "warm") == own
+    (food / "food.warm.test.inter").write_text("not read under a variant")
+    assert data_sha256(food, "warm", "A") == variant
+    (food / "labels" / "A" / "food.warm.test.inter").write_text("user_id:token\titem_id:token\nu1\tkiwi\n")
+    assert data_sha256(food, "warm", "A") != variant
+
+
+def test_data_hash_of_a_split_with_its_own_texts(food: Path) -> None:
+    common = data_sha256(food, "warm")
+    (food / "text" / "warm").mkdir()
+    (food / "text" / "warm" / "user.jsonl").write_text('{"id": "u1", "text": "other words"}\n')
+    own = data_sha256(food, "warm")
+    assert own != common
+    (food / "text" / "user.jsonl").write_text("not read by this split")
+    assert data_sha256(food, "warm") == own
+
+
+def test_label_variants_are_described(food: Path) -> None:
+    written = write_manifest(food, title="", source=[], licence="", command="", labels={"A": "guidance alone"})
+    assert read_manifest(food).labels == written.labels == {"A": "guidance alone"}
+
+
+def test_a_manifest_without_label_variants_does_not_name_them(food: Path) -> None:
+    _write(food)
+    assert "labels" not in json.loads((food / "manifest.json").read_text())
 
 
 def test_data_hash_of_an_empty_folder(tmp_path: Path) -> None:

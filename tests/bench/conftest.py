@@ -1,9 +1,14 @@
-"""A comparison written by hand."""
+"""A comparison written by hand, and finished runs."""
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
 import pytest
 
 from recbole_medmoe.bench.sections import Difference, Estimate, Group, ModelRow, Section
+from recbole_medmoe.store import write_record, write_rows
 
 _SCORES = (("MedMoE", .402, None), ("FeatureRidge", .431, (.029, .008, .050, .012)),
            ("MoEOnly", .361, (-.041, -.062, -.020, .0004)), ("LLMOnly", .398, (-.004, -.020, .013, .61)),
@@ -31,3 +36,47 @@ def section() -> Section:
         (Group("cold patient", 325, {name: value for name, value, _ in _SCORES}), Group("condition: gout", 7, {})),
         ("325 test rows; every item of the catalogue is ranked.", "Chosen on validation MAP@5."),
         {"python": "3.11.7", "torch": "2.13.0"}, ("Labels are a simulation by rules, not clinical truth.",))
+
+
+@pytest.fixture
+def leave(tmp_path: Path) -> Callable[..., Path]:
+    """``leave("MedMoE", .4, split="warm", seed=1)`` -> folder of a finished run whose 40 patients score about .4."""
+
+    def make(model: str, level: float, *, split: str = "warm", seed: int = 0, sha: str = "a", images: str = "catalogue",
+             routing: dict[str, Any] | None = None, pooled: float = .5, patients: int = 40) -> Path:
+        noise = np.random.default_rng([seed, len(model)])
+        values = np.clip(level + noise.normal(scale=.05, size=patients), 0, 1)
+        gout = np.arange(patients) < 25
+        config = {"valid_metric": "MAP@5", "bootstrap_draws": 300, "min_group": 20, "eval_args": {"mode": "full"}}
+        groups = {"condition:gout": {"n": 25, "metrics": {"map@5": float(values[gout].mean()), "ndcg@5": .5}},
+                  "condition:low_calcium": {"n": 3, "metrics": None}}
+        if images != "catalogue":
+            groups["items: reclassified"] = {"n": 25, "metrics": {"map@5": level / 2, "ndcg@5": level / 2}}
+        record = {
+            "schema": 1,
+            "run": {"id": f"{split}-{images}-{seed}", "started": f"2026-01-01T10:00:{seed:02d}", "status": "finished",
+                    "command": f"recbole-medmoe --model {model}", "seconds": 3.0},
+            "code": {"version": "0.1.0", "commit": "c" * 40, "dirty": False},
+            "environment": {"python": "3.11", "platform": "x", "packages": {"torch": "2"}, "device": "cpu", "gpu": None,
+                            "cpu_count": 2, "memory_gib": 8.0},
+            "data": {"name": "food", "sha256": sha * 64, "split": split, "labels": None, "train_share": 1.0,
+                     "users": patients, "items": 9, "rows": {"train": 90, "valid": 30, "test": 40},
+                     "derived_from_credentialed": False, "statistics": {"title": "Food", "groups": {"gout": 25}}},
+            "model": {"name": model, "task": "food", "paper": None, "parameters": 10, "trainable": 10, "backbone": None,
+                      "config": config, "config_sha256": "0" * 64},
+            "training": {"seed": seed, "epochs": 1, "best_epoch": 0, "seconds": 2.0, "rows_per_second": 45.0,
+                         "peak_memory_mib": 100.0, "valid": {}, "search": None},
+            "evaluation": {"metrics": {"map@5": float(values.mean()), "ndcg@5": float(values.mean() ** .5),
+                                       "listdistance@5": pooled + seed / 100, "mrr@10": .5},
+                           "groups": groups, "images": images, "threshold": None, "seconds": .1, "latency_ms": None,
+                           "test_scored": 1},
+            "routing": routing}
+        folder = tmp_path / "runs" / "food" / model / f"{split}-{images}-{seed}"
+        folder.mkdir(parents=True)
+        write_rows(folder, {"row": [f"u{row:02d}" for row in range(patients)], "group:condition:gout": gout,
+                            "group:condition:low_calcium": np.arange(patients) < 3, "map@5": values,
+                            "ndcg@5": values ** .5, "mrr@10": values, "topk": [["a", "b"]] * patients})
+        write_record(folder, record)
+        return folder
+
+    return make

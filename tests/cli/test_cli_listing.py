@@ -34,10 +34,12 @@ def test_recboles_models_show_their_defaults(capsys: pytest.CaptureFixture[str])
     assert ["embedding_size", "64"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_data_set_is_shown_with_its_splits(tiny_food: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_set_is_shown_with_its_label_variants_and_splits(tiny_food: Path,
+                                                                capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "datasets", "tinyfood", "--data-path", str(tiny_food.parent)]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        "split", "cold_item0", "cold_patient", "warm"]
+    labels, *lines = capsys.readouterr().out.splitlines()
+    assert labels == "Label variants (--labels=NAME): A"
+    assert [line.split()[0] for line in lines] == ["split", "cold_item0", "cold_patient", "phrasing", "warm"]
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -54,8 +56,11 @@ def test_misspelt_names_are_told_with_the_nearest(
 
 def test_the_metrics_are_those_that_recbole_knows() -> None:
     from recbole_medmoe.compat import apply
+    from recbole_medmoe.metrics import register
 
     apply()
     from recbole.evaluator import metrics_dict
+
+    register()
 
     assert {metric.lower() for metric in METRICS} == set(metrics_dict)

@@ -54,6 +54,13 @@ def test_faults_of_files_have_file_and_line(home: Path) -> None:
     ("--task=medication", "task = 'medication'"), ("--reencode=maybe", "reencode = 'maybe'"),
     ("--min_group=0", "min_group = 0"), ("--shuffle=1", "shuffle = 1"), ("--extra_keys=a", "extra_keys = 'a'"),
     ("--eval_args=full", "eval_args = 'full'"), ("--split=3", "split = 3"), ("--data_path=[a]", "data_path = ['a']"),
+    ("--labels=3", "labels = 3"),
+    ("--labels=A", "no label variant 'A' (command line) of data set 'ml-100k'; it has only labels of its own"),
+    ("--train_share=0", "train_share = 0 (command line): input should be greater than 0"),
+    ("--train_share=1.5", "train_share = 1.5 (command line): input should be less than or equal to 1"),
+    ("--train_share=.nan", "train_share = nan"), ("--train_share='0.5'", "train_share = '0.5'"),
+    ("--images=photos", "images = 'photos' (command line): input should be 'catalogue', 'photo', 'blurred' or 'none'"),
+    ("--images=photo", "images = 'photo' (command line): model 'BPR' looks at no pictures with these parameters"),
     ("--load_col=all", "load_col = 'all' (command line): expected dict"),
     ("--MAX_ITEM_LIST_LENGTH=2.5", "MAX_ITEM_LIST_LENGTH = 2.5 (command line): expected int"),
     ("--eval_args={mode: fulll}", "mode 'fulll'; valid: full, labeled, uniN, popN"),
@@ -137,3 +144,46 @@ def test_extra_keys_admit_what_nothing_knows() -> None:
 def test_bad_arguments_stand_beside_the_other_faults() -> None:
     faults = _faults("BRP", "ml-100k", None, "epochs=5", "--seed=1", "--seed=2")
     assert len(faults) == 3
+
+
+def _variant(home: Path, name: str, *splits: str) -> None:
+    folder = home / "dataset" / "tinyfood" / "labels" / name
+    folder.mkdir(parents=True)
+    for split in splits:
+        for phase in ("train", "valid", "test"):
+            (folder / f"tinyfood.{split}.{phase}.inter").write_text("user_id:token\titem_id:token\nu1\ti1\n")
+
+
+def test_an_unknown_label_variant_gets_the_nearest(home: Path) -> None:
+    _variant(home, "D01", "cold")
+    assert _one("--labels=D02", dataset="tinyfood", split="cold") == (
+        "no label variant 'D02' (command line) of data set 'tinyfood'; did you mean 'D01'?")
+
+
+def test_a_label_variant_that_does_not_offer_the_split_names_those_it_does(home: Path) -> None:
+    _variant(home, "A", "cold")
+    assert _one("--labels=A", dataset="tinyfood", split="warm") == (
+        "labels = 'A' (command line): this label variant does not offer split 'warm'; splits that work: cold")
+
+
+def test_a_label_variant_needs_a_split(home: Path) -> None:
+    _variant(home, "A", "cold")
+    assert "takes the place of a split's files; splits that work: cold" in _one(
+        "--labels=A", "--benchmark_filename=[cold.train, cold.valid, cold.test]", dataset="tinyfood")
+
+
+def test_a_label_variant_of_the_split_is_taken(home: Path) -> None:
+    _variant(home, "A", "cold")
+    config = MedConfig("BPR", "tinyfood", split="cold", argv=["--labels=A"])
+    assert config.labels == config["labels"] == config.resolved()["labels"] == "A"
+    assert MedConfig("BPR", "tinyfood", split="cold").labels is None
+
+
+def test_other_pictures_need_a_model_that_looks_at_some() -> None:
+    assert MedConfig("MedMoE", "healthfood", argv=["--images=none"])["images"] == "none"
+    told = _one("--images=blurred", "--image_encoder=null", model="MedMoE", dataset="healthfood")
+    assert "model 'MedMoE' looks at no pictures" in told
+
+
+def test_faults_of_parameters_are_not_taken_for_a_lack_of_pictures() -> None:
+    assert _one("--images=photo", "--width=0", model="MedMoE", dataset="healthfood").startswith("width = 0")

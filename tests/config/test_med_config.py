@@ -115,7 +115,8 @@ def test_data_path_moves_the_users_data(home: Path) -> None:
 def test_food_is_ranked_in_full_by_every_model(model: str) -> None:
     config = MedConfig(model, "healthfood")
     assert config["eval_args"]["mode"] == {"valid": "full", "test": "full"}
-    assert config["metrics"] == ["Precision", "Recall", "NDCG", "MAP", "Hit", "MRR"]
+    assert config["metrics"] == ["Precision", "Recall", "NDCG", "MAP", "Hit", "MRR", "ItemCoverage", "GiniIndex",
+                                 "ListDistance", "PopularityLift"]
     assert config["train_neg_sample_args"]["distribution"] == "uniform"
     assert config.split == "cold_patient" and config.dataset_folder == packaged_data_dir() / "healthfood"
 
@@ -131,6 +132,13 @@ def test_losses_over_all_items_take_no_negatives(model: str, negatives: str) -> 
 ])
 def test_valid_metric_follows_metrics_and_topk(arguments: list[str], metric: str) -> None:
     assert MedConfig("BPR", "ml-100k", argv=arguments)["valid_metric"] == metric
+
+
+@pytest.mark.parametrize("arguments", [["--metrics=[GAUC,ListDistance]"], [
+    "--metrics=[PopularityLift]", "--eval_args={split: {RS: [0.8,0.1,0.1]}, order: RO, group_by: user, mode: uni100}"]])
+def test_metrics_of_our_own_need_full_ranking(arguments: list[str]) -> None:
+    with pytest.raises(ConfigError, match="need full ranking"):
+        MedConfig("BPR", "ml-100k", argv=arguments)
 
 
 def test_later_topk_wins_over_an_earlier_valid_metric(home: Path) -> None:

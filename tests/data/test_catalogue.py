@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from recbole_medmoe.data import Catalogue, FeatureRequest, FeatureTable
+from recbole_medmoe.data import Catalogue, FeatureRequest, FeatureTable, TokenSpec
 from recbole_medmoe.encoders import EncoderSpec
 from recbole_medmoe.errors import CheckpointError
 
@@ -44,3 +44,15 @@ def test_a_feature_that_was_not_kept_is_refused(catalogue: Catalogue) -> None:
 def test_another_schema_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(CheckpointError, match="schema 9"):
         Catalogue.read(catalogue.tensors(), {**catalogue.document(), "schema": 9})
+
+
+def test_token_ids_are_kept_as_whole_numbers_and_absent_ones_as_padding(catalogue: Catalogue) -> None:
+    spec = TokenSpec("smollm2-135m", None, 64)
+    ids = torch.tensor([[-1, -1], [70_000, 3], [5, -1]])
+    catalogue.items["item_prompt"] = FeatureTable(ids, torch.tensor([False, True, True]))
+    catalogue.widths["user_prompt"] = 4
+    again = Catalogue.read(catalogue.tensors(), json.loads(json.dumps(catalogue.document())))
+    kept = again.features(FeatureRequest("prompt", "item", "tokens", spec)).matrix
+    assert kept.dtype == torch.int64 and kept.equal(ids)
+    absent = again.features(FeatureRequest("prompt", "user", "tokens", spec))
+    assert absent.matrix.tolist() == [[-1] * 4] and not absent.present.any()

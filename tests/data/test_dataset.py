@@ -129,3 +129,77 @@ def test_known_users_are_training_users_in_the_warm_split(food_data: Maker) -> N
     _, train, _, test = food_data("MedMoE", "warm")
     users = torch.unique(test._dataset.inter_feat["user_id"])
     assert train._dataset.train_users[users].all()
+
+
+def _named(dataset: Any, part: Any) -> list[str]:
+    rows = zip(part.inter_feat["user_id"].tolist(), part.inter_feat["item_id"].tolist())
+    return sorted(f"{dataset.user_tokens[user]}\t{dataset.item_tokens[item]}" for user, item in rows)
+
+
+def test_a_label_variant_has_the_rows_of_its_own_files(food_data: Maker) -> None:
+    _, *loaders = food_data("MedMoE", "cold_patient", labels="A")
+    dataset = loaders[0]._dataset
+    for phase, loader in zip(("train", "valid", "test"), loaders):
+        file = dataset.folder / "labels" / "A" / f"tinyfood.cold_patient.{phase}.inter"
+        assert _named(dataset, loader._dataset) == sorted(file.read_text().split("\n")[1:-1])
+    assert dataset.statistics["rows"]["train"] == len(loaders[0]._dataset) == 70
+
+
+@pytest.mark.parametrize("model", ["MedMoE", "EASE"])
+def test_ids_under_a_label_variant_are_those_of_the_data_sets_own_labels(food_config: Maker, model: str) -> None:
+    own, other = (create_dataset(food_config(model, "cold_patient", labels=labels)) for labels in (None, "A"))
+    assert own.item_tokens == other.item_tokens and own.user_tokens == other.user_tokens
+    wanted = {other.item_tokens[item] for item in other.inter_feat["item_id"]}
+    assert own.num("item_id") == other.num("item_id") == 13 and "cabbage" not in wanted
+
+
+def test_a_share_of_the_training_users_leaves_ids_and_the_other_parts_as_they_are(food_data: Maker) -> None:
+    whole, some = (food_data("MedMoE", "cold_patient", train_share=share)[1:] for share in (1.0, 0.3))
+    dataset = some[0]._dataset
+    assert dataset.user_tokens == whole[0]._dataset.user_tokens
+    for own, other in zip(whole[1:], some[1:]):
+        assert _named(dataset, own._dataset) == _named(dataset, other._dataset)
+    kept = torch.unique(dataset.inter_feat["user_id"])
+    assert len(kept) == 6 and dataset.train_users.nonzero().squeeze(-1).equal(kept)
+    rows = [row for row in _named(dataset, whole[0]._dataset)
+            if row.split("\t")[0] in {dataset.user_tokens[user] for user in kept}]
+    assert _named(dataset, dataset) == rows
+
+
+def test_statistics_and_fitted_features_follow_the_share(food_data: Maker) -> None:
+    dataset = food_data("MedMoE", "cold_patient", train_share=0.3, seed=1)[1]._dataset
+    told = dataset.statistics
+    assert told["train_users"] == {"kept": 6, "of": 20} and told["rows"]["train"] == len(dataset)
+    assert told["items_per_user"]["train"] == round(len(dataset) / 6, 2)
+    state = dataset.fitted(FeatureRequest("age", "user", "profile", fields=("age",)))
+    records, _ = dataset.store.records("user")
+    ages = [records[user]["age"] for user in dataset.train_users.nonzero().squeeze(-1).tolist()]
+    known = [float(age) for age in ages if age == age]
+    assert state["fields"][0]["mean"] == pytest.approx(sum(known) / len(known))
+
+
+def test_a_warm_user_whose_rows_are_left_out_counts_as_cold(food_data: Maker) -> None:
+    dataset = food_data("BPR", "warm", train_share=0.3)[1]._dataset
+    groups = dataset.statistics["groups"]
+    assert (groups["cold_patient"], groups["warm_patient"]) == (18, 9)
+    assert dataset.groups(dataset.user_tokens[1:], "test")["warm_patient"].sum() == 9
+
+
+@pytest.mark.parametrize("model", ["BPR", "SASRec"])
+def test_any_model_of_recbole_can_have_a_share(model: str) -> None:
+    config = MedConfig(model, "ml-100k", overrides={"train_share": 0.1})
+    dataset = data_preparation(config, create_dataset(config))[0]._dataset
+    assert dataset.statistics["train_users"]["kept"] == round(dataset.statistics["train_users"]["of"] / 10)
+    assert len(torch.unique(dataset.inter_feat["user_id"])) == dataset.statistics["train_users"]["kept"]
+
+
+def test_a_split_with_texts_of_its_own_has_features_of_its_own(food_data: Maker) -> None:
+    common, own = (food_data("MedMoE", split)[1]._dataset.features(TEXT) for split in ("cold_patient", "phrasing"))
+    assert common.matrix.shape == own.matrix.shape and not torch.equal(common.matrix, own.matrix)
+
+
+def test_no_pictures_are_absent_rows(food_data: Maker) -> None:
+    dataset = food_data("MedMoE")[1]._dataset
+    table = dataset.other_pictures(FeatureRequest("image", "item", "image",
+                                                  EncoderSpec("image", "efficientnet-lite0", "pool")), "none")
+    assert table.matrix.shape == (13, 8) and not table.present.any()

@@ -1,14 +1,16 @@
 """PatientFeatures: patients written by hand, checked key by key."""
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
 import pytest
 import torch
 
-from recbole_medmoe.data import FeatureRequest, PatientFeatures, ProfileEncoder, WordEncoder, WordSpec
-from recbole_medmoe.encoders import EncoderSpec
+from recbole_medmoe.data import FeatureRequest, PatientFeatures, ProfileEncoder, TokenSpec, WordEncoder, WordSpec
+from recbole_medmoe.checks.tiny_llama import make_llama
+from recbole_medmoe.encoders import EncoderSpec, PromptTokenizer
 from recbole_medmoe.errors import DataError
 
 TEXT = FeatureRequest("text", "user", "text", EncoderSpec("text", "minilm-l6", "mean"))
@@ -97,3 +99,13 @@ def test_all_faults_come_at_once(features: PatientFeatures) -> None:
 def test_no_patient_is_an_error(features: PatientFeatures) -> None:
     with pytest.raises(DataError, match="no patient"):
         features.encode([])
+
+
+def test_token_ids_of_a_patient_are_those_of_the_data_sets_way(tmp_path: Path) -> None:
+    folder = str(make_llama(tmp_path))
+    request = FeatureRequest("llm", "user", "tokens", TokenSpec(folder, "food_user", 512))
+    features = PatientFeatures((request,), {}, {"user_llm": 7})
+    ids, present = features.encode([{"text": "gout and salt"}, {"text": None}])["llm"]
+    assert features.keys == ["text"] and present.tolist() == [True, False]
+    assert ids[0].tolist() == PromptTokenizer.load(folder, "food_user", 512).rows(["gout and salt"])[0].tolist()
+    assert (ids[1] == -1).all()

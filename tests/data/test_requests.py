@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from recbole_medmoe.data import FeatureRequest, WordSpec
+from recbole_medmoe.data import FeatureRequest, TokenSpec, WordSpec
 from recbole_medmoe.encoders import EncoderSpec
 from recbole_medmoe.errors import ConfigError
 
@@ -21,6 +21,8 @@ def test_key_tells_sides_apart() -> None:
     lambda: FeatureRequest("x", "user", "text", WordSpec(2, 2, 100)),
     lambda: FeatureRequest("x", "user", "profile", TEXT),
     lambda: FeatureRequest("x", "user", "words"),
+    lambda: FeatureRequest("x", "user", "tokens", TEXT),
+    lambda: FeatureRequest("x", "user", "text", TokenSpec("smollm2-135m", None, 64)),
 ])
 def test_parts_that_do_not_go_together_are_refused(request_of) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match="do not go together"):

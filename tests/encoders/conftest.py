@@ -8,34 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from recbole_medmoe.checks.tiny_llama import make_llama, save_byte_tokenizer
 from recbole_medmoe.encoders.loading import quiet_transformers
-
-
-def _save_tokenizer(folder: Path) -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={letter: place for place, letter in enumerate(letters)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a Llama of 2 layers, width 16, with one token per byte and no padding token."""
-    folder = tmp_path_factory.mktemp("llama")
-    with quiet_transformers():
-        from transformers import LlamaConfig, LlamaForCausalLM
-
-        torch.manual_seed(0)
-        config = LlamaConfig(vocab_size=256, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-                             num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
-                             initializer_range=0.5)
-        LlamaForCausalLM(config).save_pretrained(folder)
-        _save_tokenizer(folder)
-    return folder
+    return make_llama(tmp_path_factory.mktemp("llama"))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +29,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = BertConfig(vocab_size=256, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
                             num_attention_heads=4, max_position_embeddings=64)
         BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-        _save_tokenizer(folder)
+        save_byte_tokenizer(folder)
     return folder
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recbole_medmoe.encoders import load_template, render_prompt
+from recbole_medmoe.encoders.prompts import text_fields
 from recbole_medmoe.errors import ConfigError
 from recbole_medmoe.paths import properties_dir
 
@@ -55,6 +56,14 @@ def test_the_hash_follows_the_words(template) -> None:
     assert load_template(template("a {text}")).sha256 != load_template(template("b {text}")).sha256
 
 
+@pytest.mark.parametrize(("text", "name"), [
+    ("Red Beet. A root.", "Red Beet"), ("Milk 1.5 %. Fresh.", "Milk 1.5 %"), ("Oats", "Oats"), ("Oats.", "Oats"),
+    ("", ""),
+])
+def test_a_name_is_what_stands_before_the_first_full_stop(text: str, name: str) -> None:
+    assert text_fields(text) == {"text": text, "name": name}
+
+
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_templates_take_a_text(name: str) -> None:
-    assert load_template(name).places == ("text",)
+def test_shipped_templates_take_a_text_or_its_name(name: str) -> None:
+    assert load_template(name).places in (("text",), ("name",))

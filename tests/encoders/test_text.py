@@ -101,6 +101,14 @@ def test_a_folder_that_lacks_weights_is_refused(tiny_llama: Path, tmp_path: Path
         load_backbone(tmp_path, torch.device("cpu"), torch.float32)
 
 
+def test_a_folder_without_the_head_that_is_asked_for_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    load_backbone(tiny_llama, torch.device("cpu"), torch.float32)[1].save_pretrained(tmp_path)
+    for file in tiny_llama.glob("token*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ConfigError, match="lacks 1 weights, e.g. lm_head.weight"):
+        load_backbone(tmp_path, torch.device("cpu"), torch.float32, head=True)
+
+
 def test_a_folder_with_broken_weights_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     for file in tiny_llama.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[:2000])

@@ -6,7 +6,7 @@ import pytest
 
 from recbole_medmoe.errors import DataError
 from recbole_medmoe.evaluation.comparison import compare
-from recbole_medmoe.evaluation.statistics import bootstrap_interval, holm, paired_bootstrap, paired_t
+from recbole_medmoe.evaluation.statistics import bootstrap_interval, effect_size, holm, paired_bootstrap, paired_t
 
 ROWS = np.arange(40)
 METRIC = "ndcg@5"
@@ -37,6 +37,7 @@ def test_each_model_is_tested_against_the_first_with_holm() -> None:
     assert np.array([found[name].against.paired for name in "BC"]) == pytest.approx(np.array(paired))
     assert [found[name].against.p_holm for name in "BC"] == pytest.approx(holm([result.p for result in paired]))
     assert found["B"].against.t_test == paired_t(run(1, 0.2)[1][METRIC], base, ROWS)
+    assert found["B"].against.effect == effect_size(run(1, 0.2)[1][METRIC], base, ROWS)
 
 
 def test_a_model_that_equals_the_first_has_p_one() -> None:

@@ -179,6 +179,17 @@ def test_popularity_metrics_ask_for_training_counts(parts: Parts, model: Any) ->
         score(model, parts[3], metrics=["AveragePopularity"])
 
 
+def test_lift_is_the_precision_above_that_of_the_most_popular_items(parts: Parts, model: Any) -> None:
+    counts = np.bincount(parts[1]._dataset.inter_feat["item_id"].numpy(), minlength=model.table.shape[1])
+    found = score(model, parts[3], metrics=["Precision", "PopularityLift"], train_counts=counts)
+    for row, user in enumerate(found.row_ids.tolist()):
+        history, positives = history_and_positives(parts, user)
+        free = torch.tensor([float(count) for count in counts])
+        free[[0, *history]] = -torch.inf
+        popular = len(set(free.topk(5).indices.tolist()) & positives) / 5
+        assert found.columns["popularitylift@5"][row] == pytest.approx(found.columns["precision@5"][row] - popular)
+
+
 def test_metrics_that_are_not_full_sort_are_refused(parts: Parts, model: Any) -> None:
     assert not supports(["Recall", "GAUC"])
     with pytest.raises(ValueError, match="gauc"):

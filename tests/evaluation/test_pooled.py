@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from recbole_medmoe import compat
-from recbole_medmoe.evaluation.pooled import (POOLED_METRICS, POPULARITY_METRICS, item_coverage, pooled_metrics,
-                                              popularity_metrics, tail_items)
+from recbole_medmoe.evaluation.pooled import (POOLED_METRICS, POPULARITY_METRICS, item_coverage, list_distance,
+                                              pooled_metrics, popularity_metrics, tail_items)
 
 compat.apply()
 
@@ -43,7 +43,7 @@ def recboles(metric: str, lists: np.ndarray, counts: np.ndarray, tail_ratio: flo
     return metrics_dict[metric](settings).calculate_metric(struct)
 
 
-@pytest.mark.parametrize("metric", list(POOLED_METRICS))
+@pytest.mark.parametrize("metric", ["itemcoverage", "giniindex", "shannonentropy"])
 def test_pooled_metrics_equal_recboles(metric: str, lists: np.ndarray, counts: np.ndarray) -> None:
     found = pooled_metrics(lists, ITEMS, [metric], TOPK)
     assert found == pytest.approx(recboles(metric, lists, counts, None), abs=1e-9)
@@ -68,3 +68,14 @@ def test_lists_without_any_item_are_zero() -> None:
 
 def test_the_tail_has_at_least_one_item() -> None:
     assert tail_items(np.array([0, 5, 2, 9]), 0.1).tolist() == [False, False, True, False]
+
+
+def test_list_distance_equals_a_loop_over_all_pairs() -> None:
+    lists = np.array([[1, 2, 3], [2, 3, 4], [5, 6, 7], [1, 2, 0]])
+    pairs = [(a, b) for a in range(4) for b in range(a)]
+    expected = np.mean([1 - len((set(lists[a]) & set(lists[b])) - {0}) / 3 for a, b in pairs])
+    assert list_distance(lists, 9) == pytest.approx(expected, abs=1e-12)
+
+
+def test_equal_lists_have_no_distance() -> None:
+    assert list_distance(np.tile([3, 1, 2], (5, 1)), 4) == pytest.approx(0.0, abs=1e-12)

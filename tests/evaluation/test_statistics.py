@@ -1,12 +1,15 @@
 """Bootstrap, paired t and Holm against naive loops with the same draws, and against SciPy."""
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from recbole_medmoe.evaluation import statistics
-from recbole_medmoe.evaluation.statistics import bootstrap_interval, holm, paired_bootstrap, paired_t
+from recbole_medmoe.evaluation.statistics import (bootstrap_interval, effect_size, equivalence, holm, paired_bootstrap,
+                                                  paired_t, ratio_interval)
 
 DRAWS = 400
 
@@ -111,3 +114,76 @@ def test_holm_leaves_out_what_could_not_be_tested() -> None:
 def test_values_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="differ in shape"):
         paired_bootstrap(np.ones(3), np.ones(4))
+
+
+def test_equivalence_equals_a_naive_pair_of_one_sided_tests(
+        paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, b, clusters = paired
+    means = naive_means(a - b, clusters, 5)
+    below = (sum(mean >= 0.06 for mean in means) + 1) / (DRAWS + 1)
+    above = (sum(mean <= -0.06 for mean in means) + 1) / (DRAWS + 1)
+    found = equivalence(a, b, 0.06, clusters, DRAWS, seed=5)
+    assert found[:4] == pytest.approx(((a - b).mean(), *np.quantile(means, [0.05, 0.95]), max(below, above)), abs=1e-12)
+
+
+def test_equivalence_agrees_with_two_one_sided_t_tests() -> None:
+    generator = np.random.default_rng(2)
+    a = generator.normal(0.5, 0.1, 400)
+    b = a + generator.normal(0.004, 0.06, 400)
+    ours = equivalence(a, b, 0.01, draws=20_000)
+    theirs = max(stats.ttest_1samp(a - b, 0.01, alternative="less").pvalue,
+                 stats.ttest_1samp(a - b, -0.01, alternative="greater").pvalue)
+    assert ours.p == pytest.approx(theirs, abs=0.006)
+
+
+def test_equal_models_are_equivalent_within_any_margin() -> None:
+    a = np.random.default_rng(0).random(30)
+    assert equivalence(a, a, 1e-6, draws=DRAWS).equivalent
+
+
+def test_few_noisy_rows_do_not_show_equivalence() -> None:
+    generator = np.random.default_rng(1)
+    assert not equivalence(generator.random(12), generator.random(12), 0.01, draws=DRAWS).equivalent
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.01, float("nan"), float("inf")])
+def test_a_margin_out_of_range_is_refused(margin: float) -> None:
+    with pytest.raises(ValueError, match="margin"):
+        equivalence(np.ones(4), np.ones(4), margin)
+
+
+@pytest.mark.parametrize("level", [0.5, 1.0, 95])
+def test_a_level_out_of_range_is_refused(level: float) -> None:
+    with pytest.raises(ValueError, match="level"):
+        equivalence(np.ones(4), np.ones(4), 0.01, level=level)
+
+
+def test_effect_size_is_the_t_statistic_over_the_root_of_n(paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, b, clusters = paired
+    t = paired_t(a, b, clusters)
+    assert effect_size(a, b, clusters) == pytest.approx(t.t / np.sqrt(t.degrees + 1), rel=1e-12)
+
+
+def test_ratio_interval_equals_a_naive_loop(paired: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    a, b, clusters = paired
+    patients = np.unique(clusters)
+    drawn = np.random.default_rng(6).integers(0, len(patients), size=(DRAWS, len(patients)))
+    ratios = []
+    for draw in drawn:
+        rows = np.concatenate([np.flatnonzero(clusters == patients[index]) for index in draw])
+        ratios.append(a[rows].sum() / b[rows].sum())
+    found = ratio_interval(a, b, clusters, DRAWS, seed=6)
+    assert found == pytest.approx((a.sum() / b.sum(), *np.quantile(ratios, [0.025, 0.975])), abs=1e-12)
+
+
+def test_a_pooled_metric_without_a_denominator_is_refused() -> None:
+    with pytest.raises(ValueError, match="sum to 0"):
+        ratio_interval(np.ones(3), np.zeros(3))
+
+
+def test_ten_thousand_draws_over_ten_thousand_rows_take_under_two_seconds() -> None:
+    generator = np.random.default_rng(0)
+    a, b = generator.random(10_000), generator.random(10_000)
+    begun = time.process_time()
+    paired_bootstrap(a, b, np.arange(10_000), 10_000)
+    assert time.process_time() - begun < 2.0

@@ -197,3 +197,43 @@ def test_a_model_that_the_split_has_nothing_to_offer_is_refused_with_those_that_
         own_food: Path, complain: Complain) -> None:
     told = complain(*_line(own_food, "Pop,BPR,EASE"))
     assert "BPR, EASE: knows users only by their ids" in told and "splits that work: warm" in told
+
+
+@pytest.mark.parametrize(("model", "key", "parts"), [
+    ("MedMoE", "--labels=C", ("no label variant 'C' (command line) of data set 'tinyfood'", "valid: A")),
+    ("MedMoE", "--labels=a", ("no label variant 'a'", "did you mean 'A'?")),
+    ("MedMoE", "--train_share=0", ("train_share = 0 (command line)", "greater than 0")),
+    ("MedMoE", "--train_share=1.5", ("train_share = 1.5 (command line)", "less than or equal to 1")),
+    ("MedMoE", "--images=foto", ("images = 'foto' (command line)", "'catalogue', 'photo', 'blurred' or 'none'")),
+    ("BowRidge", "--images=photo", ("model 'BowRidge' looks at no pictures", "leave images at catalogue")),
+    ("LLMOnly", "--images=none", ("model 'LLMOnly' looks at no pictures",)),
+], ids=["variant", "misspelt variant", "no share", "share above 1", "kind of pictures", "no pictures", "LLM only"])
+def test_a_wrong_variant_share_or_picture_is_told(
+        model: str, key: str, parts: tuple[str, ...], own_food: Path, complain: Complain) -> None:
+    told = complain(*_line(own_food, model), key)
+    assert all(part in told for part in parts), told
+
+
+def test_a_label_variant_without_the_split_names_those_it_has(own_food: Path, complain: Complain) -> None:
+    told = complain(*_line(own_food), "--split", "cold_item0", "--labels=A")
+    assert "does not offer split 'cold_item0'; splits that work: cold_patient" in told
+
+
+def test_a_broken_file_of_a_label_variant_is_told_with_its_line(own_food: Path, complain: Complain) -> None:
+    path = own_food / "labels" / "A" / "tinyfood.cold_patient.test.inter"
+    _replace(path, "p0025", "p9999")
+    assert "labels/A/tinyfood.cold_patient.test.inter, line 2, column 'user_id'" in complain(
+        *_line(own_food), "--labels=A")
+
+
+def test_photos_of_a_data_set_that_has_none_are_told_before_training(own_food: Path, complain: Complain) -> None:
+    path = own_food / "images.csv"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if "photo" not in line))
+    told = complain(*_line(own_food), "--images=photo")
+    assert "images.csv lists no picture for images = photo" in told and "leave images at catalogue" in told
+
+
+def test_a_bank_of_the_splits_own_texts_with_other_content_is_told(own_food: Path, complain: Complain) -> None:
+    _replace(own_food / "text" / "phrasing" / "user.jsonl", "sex female", "sex not told")
+    told = complain(*_line(own_food), "--split", "phrasing")
+    assert "features/phrasing/user.text" in told and "other content" in told

@@ -48,3 +48,17 @@ def test_no_training_row_leaves_features_as_they_are() -> None:
     module.fit(torch.zeros(0, 3))
     x = torch.randn(2, 3)
     assert torch.equal(module(x, torch.ones(2, dtype=torch.bool)), x)
+
+
+def test_the_features_that_are_given_stay_as_they_are() -> None:
+    module = ModalityInput(3, hide=0.5)
+    module.fit(torch.randn(20, 3))
+    x = torch.randn(50, 3)
+    kept = x.clone()
+    module(x, torch.ones(50, dtype=torch.bool)).sum().backward()
+    assert torch.equal(x, kept)
+
+
+def test_absent_rows_may_hold_anything_even_nan() -> None:
+    seen = ModalityInput(3)(torch.full((2, 3), torch.nan), torch.tensor([False, False]))
+    assert torch.equal(seen, torch.zeros(2, 3))

@@ -21,6 +21,14 @@ def test_a_tower_with_hidden_layer_is_not() -> None:
     assert not torch.allclose(tower(2 * x) - tower(x), tower(x) - tower(0 * x), atol=1e-3)
 
 
+def test_the_gain_multiplies_the_inputs() -> None:
+    torch.manual_seed(0)
+    plain = Tower(5, 3).eval()
+    torch.manual_seed(0)
+    loud, x = Tower(5, 3, gain=4.0).eval(), torch.randn(4, 5)
+    assert torch.allclose(loud(x), plain(4 * x))
+
+
 def test_match_scores_each_user_against_each_item() -> None:
     match, users, items = Match(4), torch.randn(2, 4), torch.randn(3, 4)
     scores = match(users, items)

@@ -14,7 +14,7 @@ from recbole_medmoe.model.base import read_params
 from recbole_medmoe.model.medmoe import MoEOnly, MoEOnlyParams
 
 Maker = Callable[..., Any]
-MODELS = ["MedMoE", "MoEOnly", "LLMOnly", "FeatureRidge", "BowRidge", "ConditionLookup"]
+MODELS = ["MedMoE", "MoEOnly", "LLMOnly", "HalvesAverage", "LLMPair", "FeatureRidge", "BowRidge", "ConditionLookup"]
 TRAINED = MODELS[:3]
 
 

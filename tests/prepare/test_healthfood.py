@@ -3,11 +3,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from recbole_medmoe.atomic import check_manifest, read_atomic, read_manifest, read_texts
+from recbole_medmoe.atomic import (PARTS, AtomicError, check_manifest, inter_path, label_variants, read_atomic,
+                                   read_manifest, read_texts, text_path, validate_folder)
 from recbole_medmoe.errors import DataError
 from recbole_medmoe.prepare import prepare_healthfood
 
@@ -66,6 +68,34 @@ def test_credentialed_data_are_marked_and_kept_to_their_owner(raw, tmp_path):
 def test_summary_names_every_filter(raw, tmp_path):
     summary = prepare(raw, tmp_path / "healthfood")
     assert summary["patients with at least one core condition"] == "4" and summary["pictures"] == "16"
+
+
+def test_summary_has_a_line_for_each_group_of_label_variants(raw, tmp_path):
+    lines = {name: value for name, value in prepare(raw, tmp_path / "healthfood").items() if name.startswith("labels")}
+    assert list(lines) == [f"labels {group}: own positives kept" for group in ("A", "B", "D01 to D20")]
+    assert re.fullmatch(r"[\d.]+%", list(lines.values())[0])
+    assert re.fullmatch(r"[\d.]+% \([\d.]+% to [\d.]+%\)", list(lines.values())[2])
+
+
+def test_label_variants_are_written_and_described(made):
+    assert label_variants(made) == sorted(read_manifest(made).labels) and len(label_variants(made)) == 22
+    for part in PARTS:
+        own, other = (set(read_atomic(inter_path(made, "cold_patient", part, labels))["user_id"])
+                      for labels in (None, "D01"))
+        assert own == other
+
+
+def test_every_patient_of_phrasing_has_a_text_of_its_own(made):
+    texts, base = read_texts(text_path(made, "user", "phrasing")), read_texts(text_path(made, "user"))
+    assert list(texts) == list(base) and not set(texts.values()) & set(base.values())
+
+
+def test_the_folder_is_valid_also_without_the_manifest_vouching_for_it(made, tmp_path):
+    shutil.copytree(made, tmp_path / "healthfood", ignore=shutil.ignore_patterns("manifest.json"))
+    with pytest.raises(AtomicError) as caught:
+        validate_folder(tmp_path / "healthfood")
+    # so few patients leave parts of some splits without rows
+    assert {fault.rule for fault in caught.value.faults} == {"empty split: the file has a header but no rows"}
 
 
 def test_features_are_kept_when_the_data_set_is_made_again(raw, tmp_path):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from recbole_medmoe.prepare.healthfood.document import exclusion_rows, is_open, references, rule_rows
+from recbole_medmoe.prepare.healthfood.document import example_rows, exclusion_rows, is_open, references, rule_rows
 from recbole_medmoe.prepare.healthfood.knowledge import read_yaml
+from recbole_medmoe.prepare.healthfood.labels import OWN, designs
 
 
 def test_every_rule_has_a_row_and_a_source_that_is_listed():
@@ -33,3 +34,19 @@ def test_licences_carry_notice_and_text(made):
     for name, title in (("LICENSE-ODbL.txt", "Open Database License"), ("LICENSE-MIT-grocery.txt", "MIT License")):
         text = (made / name).read_text()
         assert "part of this data set" in text and title in text and text.endswith("the whole text\n")
+
+
+def test_readme_shows_one_patient_in_every_wording(made):
+    rows = example_rows().splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| base", "| `train`", "| `valid`", "| `test`"]
+    assert example_rows() in (made / "README.md").read_text()
+
+
+def test_the_example_has_no_raw_path():
+    assert "a|b|" not in example_rows() and "a/" not in example_rows()
+
+
+def test_readme_has_a_row_for_each_label_variant(made):
+    text = (made / "README.md").read_text()
+    for name, design in designs().items():
+        assert (f"| `{name}` | {design.what} | " in text) == (name != OWN)

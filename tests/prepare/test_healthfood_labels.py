@@ -6,12 +6,14 @@ import pytest
 from recbole_medmoe.prepare.healthfood.conditions import read_patient
 from recbole_medmoe.prepare.healthfood.foods import read_foods
 from recbole_medmoe.prepare.healthfood.knowledge import read_yaml
-from recbole_medmoe.prepare.healthfood.labels import excluded, make_scores, positives, rule_weights, standardised
+from recbole_medmoe.prepare.healthfood.labels import (OWN, Design, LabelMaker, barred_medically, barred_personally,
+                                                      designs, positives, rule_weights, standardised)
 from recbole_medmoe.prepare.healthfood.patients import RawPatient
 from recbole_medmoe.prepare.healthfood.personal import Personal
 
 RULES = [{"when": "hypertension", "weights": {"sodium": -1, "potassium": 0.75}, "unless": {"potassium": ["ckd"]}},
          {"when": "everyone", "weights": {"sodium": -0.2}}]
+D = designs()[OWN]
 PLAIN = Personal(likes=[], dislikes=[], diet="none", wanted=None)
 
 
@@ -26,7 +28,14 @@ def foods(raw):
 
 
 def barred(foods, patient, personal=PLAIN) -> set[str]:
-    return {food.token for food, out in zip(foods, excluded(patient, personal, foods)) if out}
+    out = barred_medically(patient, foods) | barred_personally(personal, foods)
+    return {food.token for food, is_out in zip(foods, out) if is_out}
+
+
+def scored(design: Design, foods, *people) -> list[dict[str, float]]:
+    """Scores by food of each (patient, personal)."""
+    maker = LabelMaker([patient for patient, _ in people], [personal for _, personal in people], foods)
+    return [dict(zip([food.token for food in foods], row)) for row in maker.scores(design)]
 
 
 def test_weights_of_all_rules_that_hold_are_summed():
@@ -68,16 +77,14 @@ def test_diets_exclude(foods, diet, out):
 
 
 def test_a_liked_category_gains_its_weight(foods):
-    people = [patient("hypertension"), patient("hypertension")]
-    scores = make_scores(people, [PLAIN, Personal(["kiwi"], [], "none", None)], foods)
-    gain = dict(zip([food.token for food in foods], scores[1] - scores[0]))
+    plain, fond = scored(D, foods, (patient("hypertension"), PLAIN),
+                         (patient("hypertension"), Personal(["kiwi"], [], "none", None)))
     weight = read_yaml("rules.yaml")["personal"]["likes"]["weight"]
-    assert gain["kiwi"] == pytest.approx(weight) and gain["banana"] == pytest.approx(0)
+    assert fond["kiwi"] - plain["kiwi"] == pytest.approx(weight) and fond["banana"] == pytest.approx(plain["banana"])
 
 
 def test_equal_foods_get_equal_scores(foods):
-    scores = dict(zip([food.token for food in foods], make_scores([patient("hypertension"), patient("anemia")],
-                                                                  [PLAIN, PLAIN], foods)[0]))
+    scores, _ = scored(D, foods, (patient("hypertension"), PLAIN), (patient("anemia"), PLAIN))
     assert scores["vine-tomato"] == scores["regular-tomato"]
 
 
@@ -87,3 +94,58 @@ def test_ties_with_the_last_positive_are_kept():
 
 def test_excluded_foods_are_never_positive():
     assert positives(np.array([[1.0, -np.inf, -np.inf]]), 2).tolist() == [[True, False, False]]
+
+
+PICKY = Personal(["kiwi"], ["tomato"], "vegan", "fruit")
+
+
+def test_designs_are_the_own_two_others_and_twenty_jitters():
+    assert list(designs()) == ["A", "B", "D", *(f"D{number:02d}" for number in range(1, 21))]
+
+
+def test_guidance_alone_excludes_nothing_and_hears_no_wish(foods):
+    person = patient("hypertension", medicines=("simvastatin",), allergies=("Banana",))
+    plain, picky = scored(designs()["A"], foods, (person, PLAIN), (person, PICKY))
+    assert plain == picky and np.isfinite(list(plain.values())).all()
+
+
+def test_guidance_alone_is_the_standardised_sum_of_the_rules(foods):
+    person = patient("hypertension")
+    alone, beside = (scored(designs()["A"], foods, *people)[0]
+                     for people in ([(person, PLAIN)], [(person, PLAIN), (patient("gout"), PLAIN)]))
+    assert alone == beside and np.std(list(alone.values())) == pytest.approx(1)
+
+
+def test_full_lift_keeps_medical_exclusions_and_hears_no_wish(foods):
+    person = patient("hypertension", medicines=("simvastatin",), allergies=("Banana",))
+    plain, picky, _ = scored(designs()["B"], foods, (person, PLAIN), (person, PICKY), (patient("gout"), PLAIN))
+    assert plain == picky
+    assert {food for food, score in plain.items() if not np.isfinite(score)} == {"banana", "red-grapefruit"}
+
+
+def test_full_lift_leaves_nothing_of_what_all_patients_share(foods):
+    same = [(patient("hypertension"), PLAIN)] * 2
+    assert set(scored(designs()["B"], foods, *same)[0].values()) == {0.0}
+
+
+def test_a_jittered_weight_stays_in_its_bounds_and_never_moves():
+    design = designs()["D07"]
+    factors = [design.weight(1.0, "hypertension", f"nutrient {number}") for number in range(500)]
+    assert 0.7 <= min(factors) < 0.71 and 1.29 < max(factors) <= 1.3 and np.mean(factors) == pytest.approx(1, abs=0.02)
+    assert design.weight(-1.5, "gout", "purine") == pytest.approx(-1.5801635797646454, abs=1e-15)
+
+
+def test_jitters_differ_from_each_other_and_keep_signs():
+    weights = [designs()[name].weight(-2.0, "gout", "purine") for name in ("D01", "D02", "D03")]
+    assert len(set(weights)) == 3 and max(weights) < 0
+
+
+def test_the_own_design_takes_every_weight_as_the_table_says():
+    assert D.weight(-1.5, "gout", "purine") == -1.5
+
+
+def test_a_jitter_moves_labels_but_not_exclusions(foods):
+    person = (patient("hypertension", allergies=("Banana",)), PICKY)
+    own, other = (scored(designs()[name], foods, person, (patient("gout"), PLAIN))[0] for name in (OWN, "D01"))
+    assert own != other
+    assert [np.isfinite(score) for score in own.values()] == [np.isfinite(score) for score in other.values()]

@@ -52,7 +52,9 @@ def test_blocks_made_here_fit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("path", "value"), [
     ("model/backbone", None), ("model/backbone", [{"name": "a", "sha256": SHA}, {"name": "b", "sha256": SHA}]),
-    ("routing", None), ("evaluation/latency_ms", None), ("data/split", None)])
+    ("routing", None), ("evaluation/latency_ms", None), ("data/split", None), ("data/labels", None),
+    ("routing/groups", {"cold": {"n": 20, "experts": [0.5, 0.5], "branches": [1.0], "entropy": 0.6}}),
+    ("data/labels", "D01"), ("data/train_share", 0.05), ("evaluation/images", "blurred")])
 def test_what_may_be_absent(tmp_path: Path, path: str, value: Any) -> None:
     write_record(tmp_path, _with(path, value))
 
@@ -66,6 +68,8 @@ def test_what_may_be_absent(tmp_path: Path, path: str, value: Any) -> None:
     ("training/epochs", 1.5, r"\$\.training\.epochs: 1.5 is not of type 'integer'"),
     ("evaluation/metrics/map@5", "good", r"\$\.evaluation\.metrics\['map@5'\]: 'good' is not of type"),
     ("evaluation/metrics/map@5", float("nan"), r"\$\.evaluation\.metrics\.map@5: nan is not a finite number"),
+    ("data/train_share", 0, r"\$\.data\.train_share: 0 is less than or equal to the minimum of 0"),
+    ("evaluation/images", "photos", r"\$\.evaluation\.images: 'photos' is not one of"),
     ("environment/user", "me", r"\$\.environment: Additional properties"),
 ])
 def test_record_that_does_not_fit_is_not_written(tmp_path: Path, path: str, value: Any, told: str) -> None:

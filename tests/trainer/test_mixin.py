@@ -43,6 +43,27 @@ class SwellsInScoring(BPR):
 BPR_DEFAULTS = {"embedding_size": 8}
 
 
+class InOneKernel(BPR):
+    """Lets the trainer fuse its optimiser's steps."""
+
+    fused_steps = True
+
+
+@pytest.mark.parametrize("learner", ["adam", "adamw"])
+def test_fused_steps_equal_recboles_to_rounding(learner: str, build: Any) -> None:
+    weights = []
+    for kind in (BPR, InOneKernel):
+        built = build(kind, learner=learner, weight_decay=0.01, embedding_size=8)
+        assert bool(built.trainer.optimizer.param_groups[0]["fused"]) == (kind is InOneKernel)
+        built.trainer.fit(built.train, built.valid)
+        weights.append(built.model.item_embedding.weight.detach())
+    assert torch.allclose(*weights, atol=1e-6)
+
+
+def test_other_optimisers_are_left_as_they_are(build: Any) -> None:
+    assert not build(InOneKernel, learner="sgd", embedding_size=8).trainer.optimizer.param_groups[0]["fused"]
+
+
 def test_the_model_holds_the_best_weights_after_fit(build: Any) -> None:
     built = build("BPR", epochs=12, learning_rate=0.05, stopping_step=2)
     kept = {}

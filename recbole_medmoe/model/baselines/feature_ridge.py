@@ -54,7 +54,7 @@ class FeatureRidge(ClosedForm):
             refuse_unseen(type(self).__name__, source, "set --item_side=features")
         self.weights, self.intercept = self.place(self.width("user"), self.n_items), self.place(self.n_items)
         if self.by_features:
-            self.smooth = self.place(self.n_items, self.n_items)
+            self.operator, self.offset = self.place(self.width("item"), self.n_items), self.place(self.n_items)
         self.register_buffer("seen_items", source.train_items, persistent=False)
 
     @classmethod
@@ -79,11 +79,13 @@ class FeatureRidge(ClosedForm):
             columns = targets[:, seen].T  # [S, N]: what each seen item's patients are
             penalty = ridge_leave_one_out(items[seen], columns, self.params.penalties).penalty
             operator = ridge_leave_one_out(items[seen], torch.eye(len(seen), device=items.device), [penalty])
-            self.smooth[:, seen] = items @ operator.weights + operator.intercept  # [I, S]
+            self.operator[:, seen], self.offset[seen] = operator.weights, operator.intercept  # [D, S], [S]
 
     def forward(self, users: Features, items: Features) -> Tensor:
         scores = self.read("user", users) @ self.weights + self.intercept  # [B, I]
-        return scores @ self.smooth.T if self.by_features else scores
+        if not self.by_features:
+            return scores
+        return scores @ (self.read("item", items) @ self.operator + self.offset).T  # M = [I, I], from the items shown
 
 
 def refuse_unseen(name: str, source: Any, remedy: str) -> None:

@@ -22,6 +22,7 @@ class Pop(RecBolePop):
     """
 
     Params = PopParams
+    checks_not_applicable = {"overfits_eight_rows": "one list for everyone"}
     input_type = InputType.LISTWISE
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:

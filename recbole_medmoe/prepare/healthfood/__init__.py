@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ...errors import DataError
-from .build import NAME, make_healthfood, write_images, write_tables
+from .build import NAME, HealthFood, kept_shares, make_healthfood, write_images, write_tables
 from .document import is_open, write_documents, write_hashes
 
 __all__ = ["prepare_healthfood"]
@@ -29,7 +29,8 @@ def prepare_healthfood(eicu_dir: Path, grocery_dir: Path, usda_file: Path, out: 
         progress: called with one line per stage.
 
     Returns:
-        What to print, in order: each filter with the rows it leaves, each split with its rows, the pictures.
+        What to print, in order: each filter with the rows it leaves, each split with its rows, each group of label
+        variants with the share of the data set's own positives that it keeps, the pictures.
 
     Raises:
         DataError: a source is missing or not of the expected layout, or ``out`` has another name or content.
@@ -57,4 +58,19 @@ def prepare_healthfood(eicu_dir: Path, grocery_dir: Path, usda_file: Path, out: 
         os.replace(made, target)
     splits = {f"split {split.name}: train / valid / test rows":
               f"{len(split.train):,} / {len(split.valid):,} / {len(split.test):,}" for split in data.splits}
-    return {**{name: f"{left:,}" for name, left in data.counts}, **splits, "pictures": f"{pictures:,}"}
+    counts = {name: f"{left:,}" for name, left in data.counts}
+    return {**counts, **splits, **_variant_lines(data), "pictures": f"{pictures:,}"}
+
+
+def _variant_lines(data: HealthFood) -> dict[str, str]:
+    """Share of the data set's own positives that each group of label variants keeps; D01, D02... are one group."""
+    groups: dict[str, dict[str, float]] = {}
+    for name, share in kept_shares(data).items():
+        groups.setdefault(name.rstrip("0123456789"), {})[name] = share
+    lines = {}
+    for shares in groups.values():
+        names, values = list(shares), list(shares.values())
+        called = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        spread = "" if len(names) == 1 else f" ({min(values):.1%} to {max(values):.1%})"
+        lines[f"labels {called}: own positives kept"] = f"{sum(values) / len(values):.1%}{spread}"
+    return lines

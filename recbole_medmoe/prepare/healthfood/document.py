@@ -7,11 +7,23 @@ from pathlib import Path
 from string import Template
 from typing import Any, Iterable
 
-from ...atomic import write_manifest
-from .build import NAME, HealthFood
+from ...atomic import PARTS, write_manifest
+from .build import NAME, HealthFood, kept_shares
+from .conditions import read_patient
 from .knowledge import FOLDER, conditions, read_yaml
+from .labels import designs
+from .patients import RawPatient
+from .personal import Personal
+from .phrases import PHRASES, needed_facts, read_phrases
+from .phrasing import phrased_text
 from .pictures import PHOTO_PIXELS, PHOTO_QUALITY
+from .texts import patient_text
 
+# Made up: an example must not be a patient of credentialed data.
+_EXAMPLE = (RawPatient("example", 64, "female", 31.2, {"a|b|asthma", "a|b|hypokalemia"},
+                       {"a/hypertension requiring treatment", "a/Strokes/stroke"},
+                       {"atorvastatin", "lisinopril", "furosemide"}, {("penicillin", True)}),
+            Personal(["kiwi", "yoghurt"], ["leek", "melon"], "lactose intolerant", "fruit"))
 ODBL_TITLE = "Open Database License"
 
 
@@ -74,6 +86,28 @@ def _knowledge_fields(data: HealthFood) -> dict[str, Any]:
             "exclusions": exclusion_rows(), "references": references(), "conditions": table}
 
 
+def example_rows() -> str:
+    """One made-up patient in the base wording and in that of each part of the split ``phrasing``."""
+    patient, personal, phrases = read_patient(_EXAMPLE[0]), _EXAMPLE[1], read_phrases(PHRASES)
+    told = [("base", patient_text(patient, personal)),
+            *((part, phrased_text(patient, personal, part, phrases)) for part in PARTS)]
+    return _rows((f"`{name}`" if name in PARTS else name, text) for name, text in told)
+
+
+def variant_rows(data: HealthFood) -> str:
+    """The table of label variants: what each is and which share of the own positives it keeps."""
+    kept = kept_shares(data)
+    return _rows((f"`{name}`", designs()[name].what, f"{share:.1%}") for name, share in kept.items())
+
+
+def _phrase_fields() -> dict[str, Any]:
+    """What the README says of the table of phrases."""
+    phrases = read_phrases(PHRASES)
+    ways = {fact: sum(len(phrases.of(fact, part)) for part in PARTS) for fact in needed_facts()}
+    return {"phrases": f"{sum(ways.values()):,}", "facts": len(ways), "fewest_ways": min(ways.values()),
+            "example": example_rows()}
+
+
 def readme(data: HealthFood, open_data: bool) -> str:
     """The data set's README.md."""
     lengths = [len(items) for items in data.liked.values()]
@@ -83,7 +117,8 @@ def readme(data: HealthFood, open_data: bool) -> str:
     kind = "open" if open_data else "credentialed"
     template = Template((FOLDER / "README.template.md").read_text(encoding="utf-8"))
     return template.substitute(
-        _knowledge_fields(data), users=f"{len(data.users):,}", items=len(data.foods), splits=splits,
+        _knowledge_fields(data), **_phrase_fields(), variants=variant_rows(data),
+        users=f"{len(data.users):,}", items=len(data.foods), splits=splits,
         counts=_rows((name, f"{left:,}") for name, left in data.counts),
         per_patient=f"{sum(lengths) / len(lengths):.1f}", distinct=f"{len(set(map(tuple, data.liked.values()))):,}",
         source_title=words["title"][kind], eicu_licence=words["licence"][kind], command=words["command"],
@@ -109,4 +144,5 @@ def write_hashes(data: HealthFood, open_data: bool, out: Path) -> None:
                    source=[words["sources"][kind], words["sources"]["grocery"], words["sources"]["usda"]],
                    command=words["command"], counts=[{"filter": name, "kept": left} for name, left in data.counts],
                    splits={split.name: split.description for split in data.splits}, default_split="cold_patient",
+                   labels={name: designs()[name].what for name in data.variants},
                    derived_from_credentialed=not open_data)

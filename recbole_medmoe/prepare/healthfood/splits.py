@@ -1,7 +1,7 @@
-"""The six splits: who trains, validates and tests, drawn by SHA-256: never by the order of files or Python's hashes."""
+"""The splits: who trains, validates and tests, drawn by SHA-256: never by the order of files or Python's hashes."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Iterable, Sequence
 
 from .personal import shuffled
@@ -26,6 +26,15 @@ class Split:
     valid: list[Pair]
     test: list[Pair]
     candidates: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, list[Pair]]:
+        """Rows by ``train``, ``valid``, ``test``."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    def part_users(self) -> dict[str, list[str]]:
+        """Users with a row in each part, sorted."""
+        return {part: sorted({user for user, _ in rows}) for part, rows in self.parts.items()}
 
 
 def _pairs(liked: Liked, users: Iterable[str]) -> list[Pair]:
@@ -64,6 +73,30 @@ def warm(liked: Liked) -> Split:
     return Split("warm", "every patient trains: 3 positives test, 1 validates, the others train", train, valid, test)
 
 
+def phrasing(base: Split) -> Split:
+    """The rows of ``cold_patient``; the words differ: each part's texts are said in phrases of that part alone."""
+    return replace(base, name="phrasing", description="the patients of cold_patient, each part described in phrases "
+                   "that no other part uses")
+
+
+def set_completion(liked: Liked, base: Split) -> Split:
+    """The patients of ``cold_patient``; of each that validates or tests, half of the positives is given and trains.
+
+    The smaller half is given. Who has a single positive would have nothing to be asked for and only trains.
+    """
+    train, asked = list(base.train), []
+    for rows in (base.valid, base.test):
+        part: list[Pair] = []
+        for user in sorted({user for user, _ in rows}):
+            order = shuffled(liked[user], SEED, "set_completion", user)
+            given = max(1, len(order) // 2)
+            train += [(user, item) for item in order[:given]]
+            part += [(user, item) for item in order[given:]]
+        asked.append(sorted(part))
+    text = "of each that validates or tests half of the positives trains, the rest is asked"
+    return Split("set_completion", f"the patients of cold_patient; {text}", sorted(train), asked[0], asked[1])
+
+
 def _stratified(groups: dict[str, str], *seed: str) -> list[str]:
     """Items group by group, shuffled within each, so that every n-th is a stratified draw."""
     return [item for group in sorted(set(groups.values()))
@@ -89,4 +122,6 @@ def cold_items(liked: Liked, groups: dict[str, str]) -> list[Split]:
 
 def make_splits(liked: Liked, groups: dict[str, str]) -> Sequence[Split]:
     """All splits; ``liked``: user -> its positives, ``groups``: item -> its group."""
-    return [cold_patient(liked), warm(liked), *cold_items(liked, groups), paper177(liked)]
+    base = cold_patient(liked)
+    return [base, warm(liked), *cold_items(liked, groups), paper177(liked), phrasing(base),
+            set_completion(liked, base)]

@@ -7,7 +7,7 @@ from .conditions import Patient
 from .personal import Personal
 
 _SEX = {"male": "man", "female": "woman", "unknown": "person"}
-_GROUPS = {"fruit": "fruit", "vegetables": "vegetables", "packages": "dairy, plant drinks and juices"}
+GROUPS = {"fruit": "fruit", "vegetables": "vegetables", "packages": "dairy, plant drinks and juices"}
 
 
 def _listed(values: Sequence[str]) -> str:
@@ -23,7 +23,7 @@ def patient_text(patient: Patient, personal: Personal) -> str:
     """One paragraph of about 125 tokens."""
     age = f"{patient.age}-year-old " if patient.age is not None else "Adult "
     bmi = f"BMI {patient.bmi:.1f}" if patient.bmi is not None else "BMI not known"
-    wanted = _GROUPS.get(personal.wanted, readable(personal.wanted)) if personal.wanted else "any food"
+    wanted = GROUPS.get(personal.wanted, readable(personal.wanted)) if personal.wanted else "any food"
     return " ".join([
         f"{age}{_SEX[patient.sex]}, {bmi}.",
         f"Likes {', '.join(readable(name) for name in personal.likes)}.",

@@ -1,0 +1,11 @@
+"""Figures of suites as SVG text: on the page they take its colours, as files they bring their own."""
+from __future__ import annotations
+
+from .bars import shares
+from .curve import curve
+from .fall import fall
+from .forest import Block, Line, forest
+from .frame import Figure
+from .strip import strip
+
+__all__ = ["Block", "Figure", "Line", "curve", "fall", "forest", "shares", "strip"]

@@ -1,0 +1,26 @@
+"""One answer per suite: verdict, sentences, figure and table, all from the records."""
+from __future__ import annotations
+
+from typing import Callable
+
+from ..results import Results
+from .changing import curves, falls, swaps
+from .comparing import differences, equivalences, levels, variants
+from .finding import Answer, Finding, Table, missing_runs
+from .personal import personal
+
+__all__ = ["Answer", "Finding", "Table", "find"]
+_KINDS: dict[str, Callable[[Results], Answer]] = {
+    "differences": differences, "variants": variants, "personal": personal, "equivalence": equivalences,
+    "swapped": swaps, "levels": levels, "curve": curves, "fall": falls}
+
+
+def find(results: Results) -> Finding:
+    """The answer to a suite's question; a suite of tables alone has only its title and what is missing.
+
+    Raises:
+        DataError: runs that can not be compared.
+    """
+    kind = _KINDS.get(results.suite.figure)
+    answer = Answer() if kind is None else kind(results)
+    return Finding(results.suite, answer, missing_runs(results))

@@ -1,0 +1,178 @@
+"""From suites to jobs: one per configuration, seed and data content; what several suites ask for runs once."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
+
+from ..atomic import data_sha256
+from ..config import MedConfig
+from ..errors import ConfigError, nearest
+from ..quick_start.fitness import misfits
+from ..quick_start.record import config_sha256
+from ..registry import ModelSpec
+from ..version import __version__
+from .suite import Row, Suite
+
+__all__ = ["Cell", "Job", "Key", "Plan", "cells_of", "make_plan"]
+
+
+class Cell(NamedTuple):
+    """One place of a suite: a row under one condition; its runs differ in the seed only."""
+
+    row: str
+    split: str
+    labels: str | None = None
+    train_share: float = 1.0
+    images: str = "catalogue"
+
+
+class Key(NamedTuple):
+    """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version."""
+
+    config_sha256: str
+    seed: int
+    data_sha256: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be made, and what to call it."""
+
+    key: Key
+    cell: Cell
+    model: str
+    dataset: str
+    overrides: Mapping[str, Any]
+
+    def config(self) -> MedConfig:
+        """Its configuration, made anew: a run changes the one that it is given."""
+        return MedConfig(self.model, self.dataset, split=self.cell.split,
+                         overrides={**self.overrides, "seed": self.key.seed})
+
+    def __str__(self) -> str:
+        told = [self.cell.row, self.cell.split]
+        told += [f"labels {self.cell.labels}"] if self.cell.labels else []
+        told += [f"train_share {self.cell.train_share:g}"] if self.cell.train_share != 1 else []
+        told += [f"images {self.cell.images}"] if self.cell.images != "catalogue" else []
+        return ", ".join([*told, f"seed {self.key.seed}"])
+
+
+@dataclass
+class Plan:
+    """All jobs of some suites, and which of them each cell of each suite is made of.
+
+    Attributes:
+        jobs: in the order of the suites.
+        cells: suite's name to cell to seed to key.
+    """
+
+    jobs: dict[Key, Job] = field(default_factory=dict)
+    cells: dict[str, dict[Cell, dict[int, Key]]] = field(default_factory=dict)
+
+    def found(self, folder_of: Callable[[Key], Path | None]) -> dict[str, dict[Cell, dict[int, Path]]]:
+        """Run folders in the place of keys; what is not finished is left out."""
+        return {name: {cell: {seed: folder for seed, key in seeds.items() if (folder := folder_of(key)) is not None}
+                       for cell, seeds in cells.items()} for name, cells in self.cells.items()}
+
+
+def cells_of(suite: Suite) -> Iterator[tuple[Cell, Row]]:
+    """Every cell of a suite with its row, split by split."""
+    for split in suite.splits:
+        for label, row in suite.rows.items():
+            if row.splits is None or split in row.splits:
+                for variant in row.labels or suite.labels:
+                    for share in row.train_share or suite.train_share:
+                        for images in row.images or suite.images:
+                            yield Cell(label, split, variant, share, images), row
+
+
+def make_plan(suites: Sequence[Suite], faults: Sequence[str] = ()) -> Plan:
+    """Expands suites to jobs; every configuration is made, and so checked, before anything runs.
+
+    Args:
+        suites: as `load_suites` gives them.
+        faults: those of the files, to be told together with the configurations'.
+
+    Raises:
+        ConfigError: all faults of all suites at once.
+    """
+    planner = _Planner()
+    plan = Plan()
+    found = list(faults)
+    for suite in suites:
+        cells = plan.cells.setdefault(suite.name, {})
+        for cell, row in cells_of(suite):
+            made = planner.prepare(suite, cell, row)
+            if made is None:
+                continue
+            digest, content, overrides = made
+            for seed in suite.seeds:
+                key = Key(digest, seed, content, __version__)
+                plan.jobs.setdefault(key, Job(key, cell, row.model or cell.row, suite.dataset, overrides))
+                cells.setdefault(cell, {})[seed] = key
+        found += [f"{suite.name}: {fault}" for fault in planner.faults_of(suite)]
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
+    return plan
+
+
+class _Planner:
+    """Makes each configuration once, and notes what is wrong with it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[MedConfig, str] | ConfigError] = {}
+        self._contents: dict[tuple[Path, str | None, str | None], str] = {}
+        self._faults: dict[str, set[str]] = {}
+        self._specs: dict[tuple[Path, str, str | None], dict[str, ModelSpec]] = {}
+
+    def prepare(self, suite: Suite, cell: Cell, row: Row) -> tuple[str, str, dict[str, Any]] | None:
+        """Hash of the configuration, of the data, and the overrides; None where there are faults."""
+        overrides = {**suite.settings, **row.overrides}
+        # Defaults stay unsaid: a run keeps the command that makes it again.
+        overrides |= {"labels": cell.labels} if cell.labels is not None else {}
+        overrides |= {"train_share": cell.train_share} if cell.train_share != 1 else {}
+        overrides |= {"images": cell.images} if cell.images != "catalogue" else {}
+        made = self._config(row.model or cell.row, suite.dataset, cell.split, overrides)
+        if isinstance(made, ConfigError):
+            for fault in made.faults:
+                self._faults.setdefault(fault, set()).add(cell.row)
+            return None
+        config, digest = made
+        self._note_metrics(suite, config)
+        folder = config.dataset_folder
+        self._specs.setdefault((folder, cell.split, cell.labels), {})[config.spec.name] = config.spec
+        place = (folder, config.split, cell.labels)
+        if place not in self._contents:
+            self._contents[place] = data_sha256(folder, config.split, cell.labels)
+        return digest, self._contents[place], overrides
+
+    def _config(self, model: str, dataset: str, split: str, overrides: Mapping[str, Any],
+                ) -> tuple[MedConfig, str] | ConfigError:
+        name = json.dumps([model, dataset, split, overrides], sort_keys=True, default=str)
+        if name not in self._made:
+            try:
+                config = MedConfig(model, dataset, split=split, overrides=overrides)
+                self._made[name] = config, config_sha256(config.resolved())
+            except ConfigError as error:
+                self._made[name] = error
+        return self._made[name]
+
+    def _note_metrics(self, suite: Suite, config: MedConfig) -> None:
+        names = [metric.lower() for metric in config["metrics"]]
+        computed = {f"{name}@{cut}" for name in names for cut in config["topk"]} | set(names)
+        for metric in suite.metrics:
+            if metric not in computed:
+                self._faults.setdefault(f"metrics: '{metric}' is not computed{nearest(metric, computed)}",
+                                        set()).update(suite.rows)
+
+    def faults_of(self, suite: Suite) -> list[str]:
+        """What `prepare` found since the last call; a fault that every row has is told once, without their names."""
+        found = [fault if len(labels) == len(suite.rows) else f"rows, {', '.join(sorted(labels))}: {fault}"
+                 for fault, labels in self._faults.items()]
+        for (folder, split, labels), specs in self._specs.items():
+            found += misfits(list(specs.values()), folder, split, labels)
+        self._faults, self._specs = {}, {}
+        return found

@@ -1,0 +1,164 @@
+"""What a suite's runs show: the page, a README with figures as files, and lines for the terminal."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Mapping, Sequence
+
+from ..errors import RecordError
+from ..files import atomic_write
+from ..quick_start.comparing import StoredRun
+from ..version import __version__
+from .findings import Finding, find
+from .jobs import Cell
+from .reading import section_of
+from .report import environment, markdown_table, metric_table
+from .results import Results
+from .sections import Section
+from .suite import Suite
+
+Found = Mapping[str, Mapping[Cell, Mapping[int, Path]]]
+_AGAIN = ("Runs that are finished for the same configuration, seed, data and version are not made again; page and "
+          "figures are made from the records beside them by bench {name} --from DIR.")
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """Answers and tables of a suite and of those that it includes.
+
+    Attributes:
+        made: versions and counts of the runs behind it.
+        notes: what is missing in the tables.
+    """
+
+    suite: Suite
+    findings: tuple[Finding, ...]
+    sections: tuple[Section, ...]
+    made: str
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the suite."""
+        return self.suite.name
+
+    @property
+    def title(self) -> str:
+        """Title of the suite."""
+        return self.suite.title
+
+    @property
+    def question(self) -> str:
+        """Question of the suite."""
+        return self.suite.question
+
+    @property
+    def command(self) -> str:
+        """What makes it all again."""
+        return f"recbole-medmoe bench {self.name} --out DIR"
+
+    @property
+    def again(self) -> str:
+        """What that command does."""
+        return _AGAIN.format(name=self.name)
+
+
+def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], StoredRun]) -> SuiteReport:
+    """Puts together what is finished; what is not is named.
+
+    Args:
+        suites: the suite asked for, then those that it includes.
+        found: suite's name to cell to seed to run folder.
+        read: gives the run of a folder.
+
+    Raises:
+        RecordError: no run at all.
+        DataError: runs that can not be compared.
+    """
+    folders = sorted({folder for cells in found.values() for seeds in cells.values() for folder in seeds.values()})
+    if not folders:
+        raise RecordError(f"suite '{suites[0].name}': not one of its runs is finished, so there is nothing to show")
+    every = [Results(suite, found[suite.name], read) for suite in suites]
+    findings = tuple(find(results) for results in every)
+    sections = tuple(section for results in every if results.suite.figure == "tables"
+                     for section in _sections(results))
+    runs = [read(folder).record for folder in folders]
+    versions = sorted({record["code"]["version"] for record in runs})
+    commits = {record["code"]["commit"] for record in runs if record["code"]["commit"]}
+    dirty = sum(bool(record["code"]["dirty"]) for record in runs)
+    made = (f"{len(runs)} runs, version {', '.join(versions)}"
+            + (f" at {len(commits)} commit{'s' if len(commits) > 1 else ''}" if commits else "")
+            + (f", {dirty} of them with changes that were not committed" if dirty else "")
+            + f"; page by recbole_medmoe {__version__}.")
+    notes = tuple(note for finding in findings if finding.suite.figure == "tables" for note in finding.notes)
+    return SuiteReport(suites[0], tuple(finding for finding in findings if finding.suite.figure != "tables"),
+                       sections, made, notes)
+
+
+def _sections(results: Results) -> list[Section]:
+    """One table per split, of the rows whose seeds are all there."""
+    suite, made = results.suite, []
+    for split in suite.splits:
+        labelled = [(cell.row, run) for cell in results.found if cell.split == split for run in results.runs(cell)]
+        if labelled:
+            names = [label for label, _ in labelled]
+            reference = suite.reference if suite.reference in names else names[0]
+            apart = [label for label, row in suite.rows.items() if row.splits is not None and split not in row.splits]
+            notes = [f"Rows that are not made on this split: {'; '.join(apart)}."] if apart else []
+            made.append(section_of([run for _, run in labelled], names, str(reference), notes))
+    return made
+
+
+def render_page(report: SuiteReport) -> str:
+    """One page without any reference to a network."""
+    return environment().get_template("suite.html.j2").render(report=report).lstrip()
+
+
+def render_readme(report: SuiteReport, figures: bool) -> str:
+    """The page in Markdown: verdicts, sentences and the table of each split.
+
+    Args:
+        figures: whether the figures lie beside it as files.
+    """
+    lines = [f"# {report.title}", "", report.question, "", report.made]
+    lines += [f"\n> {note}" for note in report.notes]
+    claims = [finding for finding in report.findings if finding.suite.claim is not None]
+    if claims:
+        lines += ["", *markdown_table(("Question", "Claim", "Verdict"), [
+            (finding.suite.title, finding.suite.claim.text if finding.suite.claim else "",
+             f"**{finding.answer.judged.verdict or 'nothing to judge'}**") for finding in claims], numbers=False)]
+    for finding in report.findings:
+        lines += ["", f"## {finding.suite.title}", "", finding.suite.question]
+        if finding.suite.claim is not None:
+            verdict = finding.answer.judged.verdict or "nothing to judge"
+            lines += ["", f"> {finding.suite.claim.text} ({finding.suite.claim.source})", "", f"**{verdict[:1].upper()}"
+                      f"{verdict[1:]}.**"]
+        lines += ["", *(f"> {note}" for note in finding.notes)] if finding.notes else []
+        if figures and finding.answer.figure is not None:
+            lines += ["", f"![{finding.answer.caption}]({finding.suite.name}.svg)"]
+        lines += ["", *(f"- {sentence}" for sentence in finding.answer.judged.sentences)]
+    for section in report.sections:
+        lines += ["", f"## {section.title}", "", section.headline]
+        for place, metrics in enumerate(section.metric_tables):
+            lines += ["", *metric_table(section, metrics, first=place == 0)]
+    return "\n".join([*lines, "", "## Make this again", "", f"`{report.command}`", "", report.again]) + "\n"
+
+
+def write_suite(report: SuiteReport, out: Path | None = None, html: Path | None = None, md: Path | None = None,
+                ) -> list[Path]:
+    """Writes ``page.html``, ``README.md`` and one ``<suite>.svg`` per figure into ``out``, and the files named."""
+    contents: dict[Path, str] = {}
+    if out is not None:
+        contents = {out / "page.html": render_page(report), out / "README.md": render_readme(report, figures=True)}
+        contents |= {out / f"{finding.suite.name}.svg": finding.answer.figure.standalone()
+                     for finding in report.findings if finding.answer.figure is not None}
+        for stale in set(out.glob("*.svg")) - set(contents):
+            stale.unlink()   # of a suite that has no answer any more
+    if html is not None:
+        contents[html] = render_page(report)
+    if md is not None:
+        contents[md] = render_readme(report, figures=False)
+    for path, text in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, text.encode())
+    return list(contents)

@@ -1,0 +1,231 @@
+"""Case: one model on the tiny data set, and the set-up that its checks share."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Mapping, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..compat import apply
+
+apply()
+
+from recbole.data.interaction import Interaction  # noqa: E402  (RecBole needs `apply` first)
+from recbole.model.abstract_recommender import AbstractRecommender  # noqa: E402
+from recbole.utils import ModelType, init_seed  # noqa: E402
+
+from ..config import MedConfig  # noqa: E402
+from ..data import FeatureRequest, create_dataset, data_preparation  # noqa: E402
+from ..errors import ConfigError  # noqa: E402
+from ..quick_start import RunResult  # noqa: E402
+from ..quick_start.fitness import check_fitness  # noqa: E402
+from ..quick_start.running import run_config  # noqa: E402
+from ..registry import MODELS, find_model, recbole_models  # noqa: E402
+from ..trainer import build_trainer  # noqa: E402
+from .fresh import FreshProcess  # noqa: E402
+from .report import NotApplicable  # noqa: E402
+from .tiny_food import make_food  # noqa: E402
+from .tiny_llama import make_llama  # noqa: E402
+from .variants import few_users, one_item, supply_banks  # noqa: E402
+from .watch import Watched, watching  # noqa: E402
+
+FOOD, EIGHT, ONE = "tinyfood", "eightrows", "oneitem"
+_SMALL: dict[str, Any] = {"device": "cpu", "progress": False, "epochs": 2, "bootstrap_draws": 20, "min_group": 2}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model with its configuration and loaders, not trained unless it says so."""
+
+    config: Any
+    model: Any
+    train: Any
+    valid: Any
+    test: Any
+
+    @property
+    def dataset(self) -> Any:
+        """The training part."""
+        return self.train._dataset
+
+
+class WatchedRun(NamedTuple):
+    """A run, and what it wrote and called."""
+
+    result: RunResult
+    seen: Watched
+
+
+class Case:
+    """One model under check. Everything is made on first use and kept, so that checks share the expensive parts.
+
+    Feature models get the split ``cold_patient``, models that know ids ``warm``. A model that runs a language model
+    itself (a request of modality ``tokens``) gets a Llama of two random layers as its ``backbone``.
+
+    Args:
+        model: registry name, ``package.module:Class``, or a class.
+        folder: an empty one for all files of the checks.
+        overrides: keys that win over the checks' own small values.
+        fresh: the process for `FreshProcess.scores`; None makes one of its own.
+
+    Raises:
+        ConfigError: no such model, or one that this kind of data has nothing to offer (sequences, knowledge graphs).
+    """
+
+    def __init__(self, model: str | type, folder: Path, overrides: Mapping[str, Any] | None = None,
+                 fresh: FreshProcess | None = None) -> None:
+        self.name = model if isinstance(model, str) else name_of(model)
+        self.folder = folder
+        self.spec = find_model(self.name)
+        self.kind: Any = self.spec.load()
+        self.is_features = hasattr(self.kind, "feature_requests")
+        self.is_closed_form = getattr(self.kind, "type", None) == ModelType.TRADITIONAL
+        self.by_pairs = getattr(self.kind, "full_sort_predict", None) is AbstractRecommender.full_sort_predict
+        self._given = {key: _absolute(value) for key, value in (overrides or {}).items()}
+        self.split = self._given.pop("split", "cold_patient" if self.is_features else "warm")
+        self.fresh = fresh or FreshProcess(folder / "fresh")
+        self.runs = folder / "runs"
+        self.cache = folder / "cache"
+        self._tokens: dict[str, str] = {}
+        make_food(folder / "data" / FOOD)
+        check_fitness([self.spec], folder / "data" / FOOD, self.split)
+        if self._runs_a_backbone():
+            self._tokens["backbone"] = str(make_llama(folder / "llama"))
+
+    def _runs_a_backbone(self) -> bool:
+        if not self.is_features:
+            return False
+        config = self.config(check_banks=False)
+        return ("backbone" not in self._given and "backbone" in type(config.params).model_fields
+                and any(request.modality == "tokens" for request in self.kind.feature_requests(config.params)))
+
+    def overrides(self, **keys: Any) -> dict[str, Any]:
+        """The checks' small values, the user's keys over them, a check's own over both."""
+        places = {"data_path": str(self.folder / "data"), "cache_dir": str(self.cache)}
+        return {**_SMALL, **self._tokens, **self._given, **places, **keys}
+
+    def config(self, data: str = FOOD, *, make: type[MedConfig] = MedConfig, check_banks: bool = True,
+               **keys: Any) -> Any:
+        """A configuration on one of the tiny data sets, made with it, and the feature banks that it asks for."""
+        self._make_data(data)
+        config = make(self.name, data, split=self.split, overrides=self.overrides(**keys))
+        if self.is_features and check_banks:
+            supply_banks(self.folder / "data" / data, self.kind.feature_requests(config.params))
+        return config
+
+    def _make_data(self, data: str) -> None:
+        target, source = self.folder / "data" / data, self.folder / "data" / FOOD
+        if target.is_dir():
+            return
+        if data == EIGHT:
+            few_users(source, target, self.split, users=8)
+        else:
+            one_item(source, target, self.split)
+
+    def build(self, data: str = FOOD, **keys: Any) -> Built:
+        """A new model on a tiny data set, with its seed set as a run does."""
+        return self.build_from(self.config(data, **keys))
+
+    def build_from(self, config: Any, kind: Any = None) -> Built:
+        """`build` for a configuration and a class that are there."""
+        train, valid, test = self.loaders(config)
+        init_seed(config["seed"], config["reproducibility"])
+        model = (kind or self.kind)(config, train._dataset).to(config["device"])
+        return Built(config, model, train, valid, test)
+
+    def loaders(self, config: Any) -> tuple[Any, Any, Any]:
+        """Train, valid and test loaders, as a run makes them."""
+        init_seed(config["seed"], config["reproducibility"])
+        return data_preparation(config, create_dataset(config))
+
+    @torch.enable_grad()   # a check may ask for the trained model while it scores
+    def fit(self, built: Built) -> Any:
+        """Trains for as many epochs as the configuration says, and returns the trainer."""
+        trainer = build_trainer(built.config, built.model)
+        trainer.fit(built.train, None, verbose=False)
+        built.model.eval()
+        return trainer
+
+    @torch.enable_grad()
+    def run(self, **keys: Any) -> RunResult:
+        """A whole run of two epochs, run folder and all."""
+        return run_config(self.config(**keys), runs_dir=self.runs)
+
+    @cached_property
+    def trained(self) -> RunResult:
+        """The run that most checks look at; they leave its model as it is."""
+        return self.run()
+
+    @cached_property
+    def watched(self) -> WatchedRun:
+        """A second run of the same seed, with its writes noted and its calls refused."""
+        self.config()   # its data and banks are written before anybody looks
+        with watching(self.folder / "watched", [self.runs, self.cache]) as seen:
+            result = self.run()
+        return WatchedRun(result, seen)
+
+    @cached_property
+    def plain(self) -> Built:
+        """Data of the trained run with an untrained model, for its loaders."""
+        return self.build()
+
+    @property
+    def model(self) -> Any:
+        """The trained model, in evaluation mode."""
+        return self.trained.model.eval()
+
+    @property
+    def requests(self) -> tuple[FeatureRequest, ...]:
+        """What a feature model reads."""
+        if not self.is_features:
+            raise NotApplicable("knows users and items by their ids and reads no features")
+        return self.kind.feature_requests(self.plain.config.params)
+
+    @property
+    def users(self) -> Tensor:
+        """Internal ids of all users [U]."""
+        return torch.arange(1, self.plain.dataset.num(self.plain.dataset.uid_field))
+
+    def columns(self, users: Tensor, items: Tensor | None = None) -> Any:
+        """An interaction of users [N], and of items [N] for pairs, with the columns that the model's loader joins."""
+        dataset = self.plain.dataset
+        ids = {dataset.uid_field: users} | ({dataset.iid_field: items} if items is not None else {})
+        return dataset.join(Interaction(ids)).to(self.plain.config["device"])
+
+    def pairs(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """Every pair of users [B] and items -> user ids and item ids [B * I]."""
+        items = torch.arange(1, self.plain.dataset.num(self.plain.dataset.iid_field))
+        return users.repeat_interleave(len(items)), items.repeat(len(users))
+
+    @torch.no_grad()
+    def scores(self, model: Any, users: Tensor) -> Tensor:
+        """Scores of users [B] for all items but [PAD] -> [B, I], by whichever way the model has."""
+        if self.by_pairs:
+            return model.predict(self.columns(*self.pairs(users))).view(len(users), -1).float()
+        return model.full_sort_predict(self.columns(users)).view(len(users), -1)[:, 1:].float()
+
+
+def name_of(kind: type) -> str:
+    """What ``--model`` takes for a class.
+
+    Raises:
+        ConfigError: a class that another process can not import.
+    """
+    target = f"{kind.__module__}:{kind.__qualname__}"
+    for spec in MODELS + recbole_models():
+        if spec.target == target:
+            return spec.name
+    if kind.__module__ == "__main__" or "." in kind.__qualname__:
+        raise ConfigError([f"model class {kind.__qualname__} of {kind.__module__}: a fresh process must be able to "
+                           "import it; put it into a file of its own, with its YAML beside it"])
+    return target
+
+
+def _absolute(value: Any) -> Any:
+    """A path in an override stays right where the checks work in another folder."""
+    is_path = isinstance(value, Path) or isinstance(value, str) and os.sep in value and os.path.exists(value)
+    return os.path.abspath(value) if is_path else value

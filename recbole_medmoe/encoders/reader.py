@@ -1,0 +1,122 @@
+"""Tables of token ids to one vector per text, by a backbone that is cut in two, in length-bucketed chunks."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from .batches import token_batches
+from .progress import meter
+from .split import SplitBackbone
+from .tokens import PADDING
+
+_LONG = 8  # chunks of unread texts from which on progress is shown
+
+
+class Entry(NamedTuple):
+    """What the lower half makes of one text, on the CPU: states [T, D] and means of middle layers [L, D]."""
+
+    states: Tensor
+    means: Tensor
+
+
+class PromptReader(nn.Module):
+    """Reads texts with a `SplitBackbone`; what its lower half makes of a text can be kept, so that it runs once.
+
+    Kept states take T x D numbers per text in the lower half's format, in main memory: 1,639 patients of 157 tokens and
+    width 576 take 590 MB in float32, and half of that where the processor computes in bfloat16.
+
+    Args:
+        backbone: both halves.
+        batch_tokens: most tokens per chunk, padding included.
+        keep: whether to keep what the lower half gives, under the token ids of the text. Nothing is kept of a backbone
+            whose blocks are all tuned: its lower half is a look-up.
+        progress: see `progress.meter`; shown where many texts are read for the first time.
+
+    Attributes:
+        tuning: while False, read-outs carry no gradient and each text's is kept; only as long as the adapters are new,
+            since an adapter that has learned nothing changes nothing.
+    """
+
+    def __init__(self, backbone: SplitBackbone, batch_tokens: int, keep: bool, progress: str | bool = "auto") -> None:
+        super().__init__()
+        self.backbone, self.batch_tokens, self.progress = backbone, batch_tokens, progress
+        self.keep, self.tuning = keep and backbone.cut > 0, True
+        self._kept: dict[bytes, Entry] = {}
+        self._untuned: dict[bytes, Tensor] = {}
+
+    def forward(self, ids: Tensor, present: Tensor) -> Tensor:
+        """Read-outs of B texts.
+
+        Args:
+            ids: [B, T], filled up with -1 on the right; any device.
+            present: [B] bool; what is not present is not read, and its row is zero and means nothing.
+
+        Returns:
+            [B, width] float32.
+        """
+        rows = [row[row != PADDING] for row in ids[present].cpu()]
+        empty = torch.zeros(len(ids), self.backbone.width, device=self.backbone.device)
+        if not rows:
+            return empty
+        vectors = self._read(rows) if self.tuning else self._read_untuned(rows)  # [R, W]
+        return empty.index_copy(0, present.nonzero().squeeze(1).to(empty.device), vectors)
+
+    def forget_untuned(self) -> None:
+        """Drops the read-outs that were kept while ``tuning`` was False."""
+        self._untuned.clear()
+
+    def _read(self, rows: list[Tensor]) -> Tensor:
+        """Texts of like length go through the upper half together -> [R, W], in the order given."""
+        if self.keep:
+            self._read_new(rows)
+        order: list[int] = []
+        vectors: list[Tensor] = []
+        for chunk in token_batches([len(row) for row in rows], self.batch_tokens):
+            vectors.append(self.backbone.leave(*self._entries([rows[place] for place in chunk])))  # [C, W]
+            order += chunk
+        back = torch.empty(len(order), dtype=torch.int64)
+        back[order] = torch.arange(len(order))
+        return torch.cat(vectors)[back.to(self.backbone.device)]
+
+    @torch.no_grad()
+    def _read_untuned(self, rows: list[Tensor]) -> Tensor:
+        new = list({_key(row): row for row in rows if _key(row) not in self._untuned}.values())
+        if new:
+            self.backbone.eval()
+            self._untuned.update({_key(row): vector for row, vector in zip(new, self._read(new))})
+            self.backbone.train(self.training)
+        return torch.stack([self._untuned[_key(row)] for row in rows])
+
+    def _entries(self, rows: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Entry states [C, T, D], means [C, L, D] and mask [C, T] of one chunk."""
+        ids, mask = self._padded(rows)
+        if not self.keep:
+            return (*self.backbone.enter(ids, mask), mask)
+        kept = [self._kept[_key(row)] for row in rows]
+        states = pad_sequence([entry.states for entry in kept], batch_first=True).to(mask.device)
+        return states, torch.stack([entry.means for entry in kept]).to(mask.device), mask
+
+    def _padded(self, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
+        ids = pad_sequence(rows, batch_first=True, padding_value=PADDING).to(self.backbone.device)  # [C, T]
+        return ids.clamp(min=0), (ids != PADDING).to(torch.int64)
+
+    def _read_new(self, rows: list[Tensor]) -> None:
+        """Runs the lower half on the texts that it has not read yet."""
+        new = list({_key(row): row for row in rows if _key(row) not in self._kept}.values())
+        lengths = [len(row) for row in new]
+        chunks = token_batches(lengths, self.batch_tokens)
+        progress = self.progress if len(chunks) >= _LONG else False
+        with meter("frozen layers read the texts", sum(lengths), "tokens", progress) as advance:
+            for chunk in chunks:
+                states, means = self.backbone.enter(*self._padded([new[place] for place in chunk]))
+                for row, place in enumerate(chunk):
+                    self._kept[_key(new[place])] = Entry(states[row, :lengths[place]].to("cpu", copy=True),
+                                                         means[row].to("cpu", copy=True))
+                advance(sum(lengths[place] for place in chunk))
+
+
+def _key(row: Tensor) -> bytes:
+    return row.numpy().tobytes()

@@ -1,0 +1,117 @@
+"""LLMOnlyZeroShot: a language model ranks items by how likely their names are after the patient's prompt.
+
+Nothing is trained. Calibration: Zhao et al., "Calibrate before use", https://arxiv.org/abs/2102.09690, and Holtzman et
+al., "Surface form competition", https://arxiv.org/abs/2104.08315 (there named PMI_DC).
+"""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...data.requests import FeatureRequest, TokenSpec
+from ...encoders import PADDING, PrefixScorer, PromptTokenizer, resolve_backbone
+from ...encoders.gguf import converted_folder
+from ...encoders.hardware import compute_dtype
+from ...encoders.loading import load_backbone
+from ...encoders.progress import meter
+from ...errors import ConfigError
+from ..base import Features, ModelParams
+from .closed_form import ClosedForm
+
+
+class LLMOnlyZeroShotParams(ModelParams):
+    """What the language model reads, and how likelihoods become scores."""
+
+    backbone: str = Field(description="frozen LLM: packaged name, folder, or cached Hugging Face name; our choice")
+    user_prompt: str = Field(description="prompt template of patients, ending where an item's name follows; our choice")
+    item_name: str = Field(description="template of what follows, beginning with a space; {name} is the item's text up "
+                                       "to its first full stop; our choice")
+    prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; our choice")
+    name_max_tokens: int = Field(ge=1, description="longest name in tokens; our choice")
+    normalise: Literal["sum", "mean"] = Field(
+        description="log-likelihood of a name: sum over its tokens, or their mean, which does not punish long names; "
+                    "our choice")
+    calibrate: bool = Field(description="subtract the name's log-likelihood after the prompt of a patient of whom "
+                                        "nothing is told; our choice")
+
+
+class LLMOnlyZeroShot(ClosedForm):
+    """``score(patient, item) = log p(name | prompt) - log p(name | empty prompt)``, the second term if ``calibrate``.
+
+    Names are what stands before the first full stop of an item's text, since every data set with texts has one and the
+    ``name`` column of the ``.item`` file is optional and often no word ("golden_delicious"). A name's tokens are those
+    of " name" by itself (see `PrefixScorer`). A patient without a text is scored by the empty prompt; an item without
+    a text comes last.
+
+    Every patient costs one prompt and all names, on every evaluation: minutes on a CPU. The language model is loaded
+    on first use, is no submodule, and so is neither trained, nor counted, nor saved.
+    """
+
+    Params = LLMOnlyZeroShotParams
+    checks_not_applicable = {"overfits_eight_rows": "nothing is trained"}
+
+    def __init__(self, config: Any, source: Any) -> None:
+        super().__init__(config, source)
+        self._allow_download = bool(config["allow_download"])
+        self._cache = Path(config["cache_dir"]) if config["cache_dir"] else None
+        self._batch_tokens = config["encode_batch_tokens"] or 4096
+        self._progress = "auto" if config["progress"] is None else config["progress"]
+        self._loaded: tuple[torch.device, Any, PrefixScorer] | None = None
+        self.prior = self.place(self.n_items)  # log-likelihood of each name after the empty prompt
+
+    @classmethod
+    def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
+        prompt = TokenSpec(params.backbone, params.user_prompt, params.prompt_max_tokens)
+        name = TokenSpec(params.backbone, params.item_name, params.name_max_tokens, special=False)
+        return FeatureRequest("prompt", "user", "tokens", prompt), FeatureRequest("name", "item", "tokens", name)
+
+    def solve(self, users: Tensor, targets: Tensor) -> None:
+        """Reads the names after the empty prompt; no training row is looked at."""
+        tokenizer, scorer = self._language_model()
+        empty = PromptTokenizer(tokenizer, self.params.user_prompt, self.params.prompt_max_tokens).rows([""])[0]
+        names, there = self._names(self.item_inputs())
+        if names:
+            self.prior[there] = scorer.score(empty.tolist(), names)
+
+    @torch.no_grad()
+    def forward(self, users: Features, items: Features) -> Tensor:
+        (prompts, known), (names, there) = users["prompt"], self._names(items)
+        scores = self.prior.expand(len(prompts), -1).clone()  # [B, I]
+        _, scorer = self._language_model()
+        rows = known.nonzero().squeeze(-1).tolist() if names else []
+        shown: str | bool = self._progress if len(rows) > 1 else False
+        with meter(f"reading with {Path(self.params.backbone).name}", len(rows), "patients", shown) as advance:
+            for row in rows:
+                scores[row, there] = scorer.score(prompts[row][prompts[row] != PADDING].tolist(), names)
+                advance(1)
+        if self.params.calibrate:
+            scores = scores - self.prior
+        lowest = scores.min(-1, keepdim=True).values  # an item without a name has nothing that speaks for it
+        return torch.where(there, scores, lowest - 1)
+
+    def _names(self, items: Features) -> tuple[list[list[int]], Tensor]:
+        """Token ids of the names that are there, and which are [I] bool."""
+        ids, there = items["name"]
+        return [row[row != PADDING].tolist() for row in ids[there]], there
+
+    def _language_model(self) -> tuple[Any, PrefixScorer]:
+        """Tokenizer and scorer, on the device where the model is.
+
+        Raises:
+            ConfigError, MissingPackageError: the backbone is not there, or is no language model.
+        """
+        device = self.prior.device
+        if self._loaded is None or self._loaded[0] != device:
+            backbone = resolve_backbone(self.params.backbone, self._allow_download)
+            if backbone.kind != "llm":
+                raise ConfigError([f"backbone '{self.params.backbone}' does not continue texts; name a language model, "
+                                   "e.g. --backbone=smollm2-135m"])
+            tokenizer, model = load_backbone(converted_folder(backbone, self._cache), device, compute_dtype(device),
+                                             head=True)
+            scorer = PrefixScorer(model, self.params.normalise, self._batch_tokens)
+            self._loaded = device, tokenizer, scorer
+        return self._loaded[1:]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_medmoe.atomic import label_variants
+from recbole_medmoe.bench.jobs import Cell, cells_of, make_plan
+from recbole_medmoe.bench.suite import Suite, load_suites
+from recbole_medmoe.errors import ConfigError
+from recbole_medmoe.paths import dataset_folder
+
+
+def _suite(tiny_food: Path, name: str = "mine", **changes: Any) -> Suite:
+    values: dict[str, Any] = {
+        "name": name, "title": "t", "question": "q?", "dataset": "tinyfood", "seeds": [0, 1],
+        "splits": ["cold_patient", "warm"], "settings": {"data_path": str(tiny_food.parent)}, "metrics": ["map@5"],
+        "rows": {"Pop": {}, "Look-up": {"model": "ConditionLookup", "splits": ["warm"]}}, "reference": "Pop",
+        "figure": "tables"}
+    return Suite.model_validate({**values, **changes})
+
+
+def test_rows_stand_on_the_splits_they_name(tiny_food: Path) -> None:
+    assert [(cell.split, cell.row) for cell, _ in cells_of(_suite(tiny_food))] == [
+        ("cold_patient", "Pop"), ("warm", "Pop"), ("warm", "Look-up")]
+
+
+def test_two_suites_that_ask_for_the_same_run_share_it(tiny_food: Path) -> None:
+    other = _suite(tiny_food, "other", rows={"Popularity": {"model": "Pop"}}, reference="Popularity", seeds=[1, 2])
+    plan = make_plan([_suite(tiny_food), other])
+    assert len(plan.jobs) == 6 + 2   # seed 1 of Pop is there already, on both splits
+    cell = Cell("Pop", "warm")
+    assert plan.cells["mine"][cell][1] == plan.cells["other"][cell._replace(row="Popularity")][1]
+
+
+def test_every_condition_is_a_configuration_of_its_own(tiny_food: Path) -> None:
+    plan = make_plan([_suite(tiny_food, train_share=[0.5, 1.0], splits=["warm"], rows={"Pop": {}})])
+    keys = {cell.train_share: seeds[0] for cell, seeds in plan.cells["mine"].items()}
+    assert keys[.5].config_sha256 != keys[1.0].config_sha256 and keys[.5].data_sha256 == keys[1.0].data_sha256
+    assert plan.jobs[keys[.5]].config()["train_share"] == .5
+    assert str(plan.jobs[keys[.5]]) == "Pop, warm, train_share 0.5, seed 0"
+
+
+def test_seed_and_split_make_other_runs(tiny_food: Path) -> None:
+    plan = make_plan([_suite(tiny_food, rows={"Pop": {}})])
+    assert len({(key.config_sha256, key.data_sha256) for key in plan.jobs}) == 2
+    assert {key.seed for key in plan.jobs} == {0, 1}
+
+
+def test_faults_of_all_rows_and_splits_are_told_at_once(tiny_food: Path) -> None:
+    rows = {"Pop": {}, "Mine": {"model": "Popp"}, "Look-up": {"model": "ConditionLookup", "smoothin": 2.0},
+            "EASE": {}}
+    with pytest.raises(ConfigError) as caught:
+        make_plan([_suite(tiny_food, rows=rows, metrics=["map@7"])], ["mine.yaml: margin 2: too large"])
+    told = str(caught.value)
+    for part in ("margin 2: too large", "rows, Mine: no model 'Popp'", "rows, Look-up: unknown key 'smoothin'",
+                 "metrics: 'map@7' is not computed", "EASE: knows users only by their ids"):
+        assert part in told
+
+
+def test_an_unknown_data_set_is_told_once_for_all_rows(tiny_food: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_plan([_suite(tiny_food, dataset="tinyfod", splits=["warm"])])
+    assert len([fault for fault in caught.value.faults if "no data set 'tinyfod'" in fault]) == 1
+    assert "rows" not in caught.value.faults[0]
+
+
+def test_a_label_variant_that_is_not_there_is_told(tiny_food: Path) -> None:
+    with pytest.raises(ConfigError, match="no label variant 'Z'"):
+        make_plan([_suite(tiny_food, labels=[None, "Z"], splits=["cold_patient"], rows={"Pop": {}})])
+
+
+@pytest.mark.parametrize("name", ["swapped", "tuning"])
+def test_shipped_suites_fit_the_shipped_data(name: str) -> None:
+    suites, faults = load_suites(name)
+    plan = make_plan(suites, faults)
+    assert len(plan.jobs) == sum(len(seeds) for seeds in plan.cells[name].values())
+
+
+def test_the_label_variants_of_the_suite_are_those_that_ship() -> None:
+    (suite,), _ = load_suites("labels")
+    assert sorted(name for name in suite.labels if name) == sorted(label_variants(dataset_folder(suite.dataset)))

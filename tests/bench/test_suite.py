@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recbole_medmoe.bench.suite import load_suites, parse_suite, suite_names
+from recbole_medmoe.errors import ConfigError
+
+GOOD: dict[str, Any] = {
+    "title": "t", "question": "q?", "dataset": "tinyfood", "seeds": [0, 1], "splits": ["cold_patient", "warm"],
+    "metrics": ["map@5", "ndcg@5"], "rows": {"Pop": None, "Look-up": {"model": "ConditionLookup", "smoothing": 5.0}},
+    "comparisons": [{"row": "Look-up", "against": ["Pop"], "called": "popularity"}], "figure": "differences"}
+
+
+def _faults(tmp_path: Path, **changes: Any) -> list[str]:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, **changes}, sort_keys=False))
+    _, faults = parse_suite(path)
+    return [fault.removeprefix(f"{path}: ") for fault in faults]
+
+
+def test_a_row_without_keys_is_the_model_of_its_label(tmp_path: Path) -> None:
+    assert _faults(tmp_path) == []
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    faults = _faults(tmp_path, margin=2.0, level=.4, seeds=[0, -1], reference="Popp", lower=["gini@5"], colour="red",
+                     comparisons=[{"row": "Look-up", "against": ["Nobody"], "called": "x"}])
+    told = " | ".join(faults)
+    for part in ("margin 2.0: ", "level 0.4: ", "seeds, 1 -1: ", "no row 'Popp'; did you mean 'Pop'?",
+                 "comparisons: no row 'Nobody'", "'gini@5' is not in metrics", "colour 'red': extra inputs"):
+        assert part in told
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"figure": "equivalence"}, "margin: is missing"), ({"figure": "variants"}, "labels: needs at least two"),
+    ({"figure": "curve"}, "train_share: needs at least two"), ({"figure": "swapped"}, "images: needs catalogue"),
+    ({"figure": "fall", "splits": ["warm"]}, "splits: needs two"), ({"figure": "tables"}, "reference: is missing"),
+    ({"comparisons": []}, "comparisons: is missing"), ({"pooled": {"all": ["cold"]}}, "pooled, all: no split 'cold'"),
+    ({"rows": {"Pop": {"splits": ["cold"]}, "Look-up": {}}}, "rows, Pop: no split 'cold'")])
+def test_what_a_figure_needs_is_asked_for(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    assert any(message in fault for fault in _faults(tmp_path, **changes))
+
+
+def test_an_unknown_suite_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no suite 'hybird'; did you mean 'hybrid'"):
+        load_suites("hybird")
+
+
+def test_included_suites_are_looked_for_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deep").mkdir()
+    for name, includes in (("outer", ["inner.yaml"]), ("inner", [])):
+        text = yaml.safe_dump({**GOOD, "includes": includes}, sort_keys=False)
+        (tmp_path / "deep" / f"{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    suites, faults = load_suites("deep/outer.yaml")
+    assert [suite.name for suite in suites] == ["outer", "inner"] and not faults
+
+
+def test_narrowing_keeps_order_and_drops_broken_pools(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, "pooled": {"both": ["cold_patient", "warm"]}}))
+    suite = parse_suite(path)[0].narrowed(["warm"], [1, 7])
+    assert (suite.splits, suite.seeds, suite.pooled) == (["warm"], [1], {})
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_suites_that_ship_have_no_fault(name: str) -> None:
+    _, faults = load_suites(name)
+    assert faults == []
+
+
+def test_food_includes_every_other_suite() -> None:
+    assert sorted(suite.name for suite in load_suites("food")[0]) == [
+        name for name in suite_names() if load_suites(name)[0][0].dataset == "healthfood"]

@@ -1,0 +1,47 @@
+"""Runs on different data are not compared."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recbole_medmoe.errors import DataError
+from recbole_medmoe.quick_start.comparing import StoredRun, compare_runs
+
+
+def _run(model: str, sha: str, labels: str | None = None, **data: Any) -> StoredRun:
+    record = {"model": {"name": model, "config": {"valid_metric": "MAP@5", "bootstrap_draws": 20}},
+              "data": {"name": "food", "split": "cold", "sha256": sha * 64, "labels": labels, **data},
+              "evaluation": {"metrics": {"map@5": .5}}}
+    return StoredRun(Path("runs"), record, np.array(["a", "b"]), {"map@5": np.array([.25, .75])})
+
+
+def test_runs_on_one_content_are_compared() -> None:
+    assert compare_runs([_run("A", "0"), _run("B", "0")]) is not None
+
+
+def test_runs_on_different_contents_are_refused_with_hashes_models_and_remedy() -> None:
+    with pytest.raises(DataError) as caught:
+        compare_runs([_run("A", "0"), _run("B", "1"), _run("B", "1"), _run("C", "0")])
+    told = str(caught.value)
+    assert f"{'0' * 16} (food, split cold, labels its own): A, C\n" in told
+    assert f"{'1' * 16} (food, split cold, labels its own): B\n" in told and told.count("B") == 1
+    assert "Run the models again on one content" in told
+
+
+def test_label_variants_are_told_to_be_data_of_their_own() -> None:
+    with pytest.raises(DataError, match="labels its own(.|\n)*labels D01(.|\n)*compare the runs of each apart"):
+        compare_runs([_run("A", "0"), _run("A", "1", labels="D01")])
+
+
+def test_a_record_from_before_label_variants_is_of_the_own_labels() -> None:
+    old = _run("A", "0")
+    del old.record["data"]["labels"]  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="labels its own"):
+        compare_runs([old, _run("B", "1", labels="D01")])
+
+
+def test_a_share_of_the_training_users_is_the_same_data() -> None:
+    assert compare_runs([_run("A", "0", train_share=.1), _run("A", "0", train_share=1.0)], labels=["a", "b"])

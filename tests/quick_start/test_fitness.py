@@ -1,0 +1,31 @@
+"""Which models a split or a label variant has something to offer."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recbole_medmoe.errors import ConfigError
+from recbole_medmoe.quick_start.fitness import check_fitness, misfits, strangers
+from recbole_medmoe.registry import find_model
+
+
+def test_strangers_are_users_or_items_that_training_never_saw(tiny_food: Path) -> None:
+    assert strangers(tiny_food, "cold_patient") == (True, False)
+    assert strangers(tiny_food, "cold_item0") == (False, True)
+    assert strangers(tiny_food, "warm") == (False, False)
+
+
+def test_a_label_variant_is_judged_by_its_own_rows(own_food: Path) -> None:
+    for phase in ("train", "valid", "test"):   # under labels A the patients of cold_patient are known
+        rows = (own_food / f"tinyfood.warm.{phase}.inter").read_text()
+        (own_food / "labels" / "A" / f"tinyfood.cold_patient.{phase}.inter").write_text(rows)
+    assert strangers(own_food, "cold_patient", "A") == (False, False)
+    assert misfits([find_model("BPR")], own_food, "cold_patient", "A") == []
+
+
+def test_only_splits_that_the_label_variant_has_are_offered(tiny_food: Path) -> None:
+    with pytest.raises(ConfigError, match="BPR: knows users only.*; label variant 'A' has no split that works"):
+        check_fitness([find_model("BPR")], tiny_food, "cold_patient", "A")
+    with pytest.raises(ConfigError, match="splits that work: warm"):
+        check_fitness([find_model("BPR")], tiny_food, "cold_patient")
