@@ -119,7 +119,8 @@ def main(rounds: int) -> int:
     print(json.dumps({"benchmark": "batches", "ratios": {key: round(value, 3) for key, value in ratios.items()},
                       "targets": TARGETS, "same_vectors": same, "largest_difference": difference,
                       "largest_value": scale, "backbone": encoder.spec.backbone,
-                      "dtype": str(encoder.dtype).removeprefix("torch."), "rounds": rounds, "threads": torch.get_num_threads(), "ok": ok}))
+                      "dtype": str(encoder.dtype).removeprefix("torch."), "rounds": rounds,
+                      "threads": torch.get_num_threads(), "ok": ok}))
     return 0 if ok else 1
 
 

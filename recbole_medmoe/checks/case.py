@@ -186,15 +186,20 @@ class Case:
         return self.kind.feature_requests(self.plain.config.params)
 
     @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return torch.device(self.plain.config["device"])
+
+    @property
     def users(self) -> Tensor:
-        """Internal ids of all users [U]."""
-        return torch.arange(1, self.plain.dataset.num(self.plain.dataset.uid_field))
+        """Internal ids of every third user, of training, validation and test alike [B]."""
+        return torch.arange(1, self.plain.dataset.num(self.plain.dataset.uid_field), 3)
 
     def columns(self, users: Tensor, items: Tensor | None = None) -> Any:
         """An interaction of users [N], and of items [N] for pairs, with the columns that the model's loader joins."""
         dataset = self.plain.dataset
         ids = {dataset.uid_field: users} | ({dataset.iid_field: items} if items is not None else {})
-        return dataset.join(Interaction(ids)).to(self.plain.config["device"])
+        return dataset.join(Interaction(ids)).to(self.device)
 
     def pairs(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Every pair of users [B] and items -> user ids and item ids [B * I]."""

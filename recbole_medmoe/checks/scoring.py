@@ -44,7 +44,7 @@ def independent_of_batch(case: Case) -> str:
 @torch.no_grad()
 def _with_padding(case: Case) -> Tensor:
     """Scores where each table of user token ids has some more columns of -1."""
-    users = dict(case.model.user_inputs(case.users))
+    users = dict(case.model.user_inputs(case.users.to(case.device)))
     for request in case.requests:
         if request.side == "user" and request.modality == "tokens":
             ids, present = users[request.name]
@@ -77,7 +77,7 @@ def bf16(case: Case) -> str:
     the user's range the better one stays the better one, but for one pair in a hundred."""
     model, users = case.model, case.users
     exact = case.scores(model, users)
-    with torch.autocast(torch.device(case.plain.config["device"]).type, dtype=torch.bfloat16):
+    with torch.autocast(case.device.type, dtype=torch.bfloat16):
         rough = case.scores(copy.deepcopy(model), users)   # a copy: some models keep embeddings that they worked out
         loss = None if case.is_closed_form else case.build().model.calculate_loss(_batch(case))
     want_finite(rough, "scores under bf16")
@@ -94,4 +94,4 @@ def bf16(case: Case) -> str:
 
 
 def _batch(case: Case) -> Any:
-    return next(iter(case.plain.train)).to(case.plain.config["device"])
+    return next(iter(case.plain.train)).to(case.device)

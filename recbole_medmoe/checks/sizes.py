@@ -44,13 +44,14 @@ def k_above_catalogue(case: Case) -> str:
 def all_modalities_missing(case: Case) -> str:
     """A patient of whom nothing is known, and a catalogue without texts and pictures, get finite scores."""
     requests, model = case.requests, case.model
-    patients = PatientFeatures(requests, model.states, model.widths, device=case.plain.config["device"],
+    patients = PatientFeatures(requests, model.states, model.widths, device=case.device,
                                cache=case.cache)
     nobody = patients.encode([dict.fromkeys(patients.keys)])
     want_finite(model.score_features(nobody)[:, 1:], "a patient of whom nothing is known")
     bare = {name: (torch.full_like(matrix, -1) if _is_tokens(case, name) else torch.zeros_like(matrix),
                    torch.zeros_like(present)) for name, (matrix, present) in model.item_inputs().items()}
-    want_finite(model.forward(model.user_inputs(case.users), bare)[:, 1:], "items without texts and pictures")
+    known = model.user_inputs(case.users.to(case.device))
+    want_finite(model.forward(known, bare)[:, 1:], "items without texts and pictures")
     want_finite(model.forward(nobody, bare)[:, 1:], "nothing known of patient and items")
     return f"{len(patients.keys)} keys empty, {len(bare)} item features absent"
 

@@ -19,7 +19,7 @@ _LIMIT = 1e-6
 def fresh_process_same_scores(case: Case) -> str:
     """A run folder loaded in a process that never saw the training scores as the model in memory: feature models score
     patients that no data set holds, others the users of their data set."""
-    model, where = case.model, (case.trained.folder, case.plain.config["device"])
+    model, where = case.model, (case.trained.folder, case.device)
     if not case.is_features:
         if case.by_pairs:
             there = case.fresh.scores(*where, pairs=case.columns(*case.pairs(case.users)).interaction)

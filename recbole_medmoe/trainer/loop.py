@@ -33,7 +33,7 @@ class MedLoop(Trainer):
     """RecBole's ``Trainer`` with its inner loop on accelerate.
 
     With precision 'no', one batch per step and a constant rate every operation is RecBole's, in its order, so that
-    weights are equal bit for bit.
+    weights are equal bit for bit. Only models with ``fused_steps`` differ, in the last bit: see `MedTrainerMixin`.
     """
 
     accelerator: Accelerator

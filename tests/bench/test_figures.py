@@ -13,10 +13,11 @@ def _figures() -> dict[str, Figure]:
     lines = (Line("cold_patient", .02, .01, .03, "up"), Line("warm <b>", -.01, -.02, .0), Line("no interval", .005))
     return {
         "forest": forest("difference in MAP@5", [Block("A − B", lines), Block("A − C", lines)], zero=True, margin=.01),
-        "panels": forest("lists", [Block("Coverage", (Line("A", .2, .1, .3, "first"),)), Block("Gini", (Line("A", .9),))],
-                         own_scales=True),
+        "panels": forest("lists", [Block("Coverage", (Line("A", .2, .1, .3, "first"),)),
+                                   Block("Gini", (Line("A", .9),))], own_scales=True),
         "strip": strip("difference in MAP@5", [("A − B", {"own": .02, "D01": .01, "D02": -.01})], "own"),
-        "curve": curve("MAP@5", [("A", [(.05, .1, .08, .12), (1.0, .3, .28, .32)]), ("B", [(.05, .2, .1, .3)])], "patients"),
+        "curve": curve("MAP@5", [("A", [(.05, .1, .08, .12), (1.0, .3, .28, .32)]), ("B", [(.05, .2, .1, .3)])],
+                       "patients"),
         "fall": fall("MAP@5", [("BowRidge", .6, .3), ("LLMOnly", .5, .45)], ("cold_patient", "phrasing")),
         "shares": shares("weight", [("all (20)", (.7, .3)), ("gout (9)", (.1, .9))], ("experts", "LLM"))}
 

@@ -15,8 +15,8 @@ Test.__test__ = False   # type: ignore[attr-defined]  # a comparison, not a test
 
 def _suite(claim: bool = True, **changes: Any) -> Suite:
     values: dict[str, Any] = {
-        "title": "t", "question": "q?", "dataset": "d", "seeds": [0], "splits": ["a", "b"], "metrics": ["map@5", "ndcg@5"],
-        "rows": {"H": {}, "E": {}, "L": {}}, "figure": "differences",
+        "title": "t", "question": "q?", "dataset": "d", "seeds": [0], "splits": ["a", "b"],
+        "metrics": ["map@5", "ndcg@5"], "rows": {"H": {}, "E": {}, "L": {}}, "figure": "differences",
         "comparisons": [{"row": "H", "against": ["E", "L"], "called": "its halves"}]}
     if claim:
         values["claim"] = {"text": "H beats both", "source": "paper"}

@@ -10,7 +10,7 @@ CAUGHT = [
     ("TwoFaced", r"differ by 0\.0\d+ of the largest score, at most 1e-05 is allowed"),
     ("Herd", r"alone and beside others: differ by 0?\.?\d"),
     ("Ordered", r"differ by \d.* of the largest score"),
-    ("Dicey", r"differ by 0\.\d+, in \d+ of 360 scores"),
+    ("Dicey", r"differ by 0\.\d+, in \d+ of 120 scores"),
     ("Hardwired", r"train\(\) with dropout 0, modality_dropout 0: differ by \d"),
     ("Coarse", r"bf16 levels or swaps \d+ of \d+ pairs of items"),
 ]

@@ -19,8 +19,8 @@ def write(tiny_food: Path, tmp_path: Path) -> Write:
     def make(name: str = "mine", **changes: Any) -> Path:
         suite = {
             "title": "Tiny", "question": "Is the look-up better than popularity?",
-            "claim": {"text": "the look-up beats popularity", "source": "nobody"}, "dataset": "tinyfood", "seeds": [0, 1],
-            "splits": ["cold_patient"], "metrics": ["map@5", "ndcg@5"],
+            "claim": {"text": "the look-up beats popularity", "source": "nobody"}, "dataset": "tinyfood",
+            "seeds": [0, 1], "splits": ["cold_patient"], "metrics": ["map@5", "ndcg@5"],
             "settings": {"data_path": str(tiny_food.parent), "bootstrap_draws": 100, "min_group": 2},
             "rows": {"ConditionLookup": {}, "Pop": {}}, "reference": "ConditionLookup",
             "comparisons": [{"row": "ConditionLookup", "against": ["Pop"], "called": "popularity"}],
@@ -57,7 +57,8 @@ def test_a_suite_ends_in_verdict_page_and_evidence(write: Write, tmp_path: Path,
     assert _bench(write(), tmp_path / "runs", "--out", str(out)) == 0
     told = capsys.readouterr().out
     assert "Verdict: holds" in told and "ConditionLookup against Pop, MAP@5: Higher on cold_patient" in told
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "index.json", "mine.svg", "page.html", "records"]
+    names = ["README.md", "index.json", "mine.svg", "page.html", "records"]
+    assert sorted(path.name for path in out.iterdir()) == names
     assert "![" in (out / "README.md").read_text() and 'class="verdict">holds' in (out / "page.html").read_text()
 
 
