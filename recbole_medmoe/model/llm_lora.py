@@ -30,11 +30,10 @@ from .medmoe import LanguageBranch, LLMOnlyParams, language_requests
 
 
 class LLMOnlyLoRAParams(LLMOnlyParams):
-    """LLMOnly's, and what is tuned of its backbone; ``epochs`` and ``learning_rate`` are those of the tuning."""
+    """LLMOnly's, and what is tuned of its backbone; ``epochs`` are those of the tuning."""
 
     head_epochs: int = Field(ge=0, description="most passes in which the towers alone learn, before the LLM is tuned; "
                                                "cheap, since the LLM's states are kept; our choice")
-    head_learning_rate: float = Field(gt=0, description="step size in these passes; our choice")
     tuned_layers: int | None = Field(ge=1, description="n, blocks at the top that carry LoRA, null for all; few blocks "
                                                        "train on a CPU; our choice")
     lora_rank: int = Field(ge=1, description="r of LoRA; our choice")

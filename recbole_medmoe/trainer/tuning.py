@@ -10,9 +10,9 @@ from .mixin import MedTrainerMixin
 class TuningTrainer(MedTrainerMixin, MedLoop):
     """Trains in two stages a model that has a switch ``tune(on)``.
 
-    First ``head_epochs`` with ``tune(False)`` at ``head_learning_rate``, then, from the best weights so far, ``epochs``
-    with ``tune(True)`` at ``learning_rate``. Each stage has an optimiser, a schedule and early stopping of its own; the
-    best weights are the best of both on validation, so that tuning which does harm is not kept.
+    First ``head_epochs`` with ``tune(False)``, then, from the best weights so far, ``epochs`` with ``tune(True)``. Each
+    stage has an optimiser, a schedule and early stopping of its own; the best weights are the best of both on
+    validation, so that tuning which does harm is not kept.
 
     Source: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution",
     https://arxiv.org/abs/2202.10054 (linear probing, then fine-tuning).
@@ -28,14 +28,13 @@ class TuningTrainer(MedTrainerMixin, MedLoop):
         Raises:
             TrainingError: a loss that is not finite, or memory that ran out.
         """
-        for stage, epochs, rate in (("head", self.config["head_epochs"], self.config["head_learning_rate"]),
-                                    ("tuning", self.config["epochs"], self.config["learning_rate"])):
+        for stage, epochs in (("head", self.config["head_epochs"]), ("tuning", self.config["epochs"])):
             if not epochs:
                 continue
             self.model.tune(stage == "tuning")
             self.start_epoch, self.cur_step = len(self.history), 0
             self.epochs = self.start_epoch + epochs
-            self.optimizer = self._build_optimizer(learning_rate=rate)
+            self.optimizer = self._build_optimizer()
             super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
             for epoch in self.history[self.start_epoch:]:
                 epoch["stage"] = stage

@@ -33,7 +33,8 @@ class ConditionLookup(ClosedForm):
     """
 
     Params = ConditionLookupParams
-    checks_not_applicable = {"overfits_eight_rows": "a set of codes that fewer than least_patients have gets no line of its own"}
+    checks_not_applicable = {
+        "overfits_eight_rows": "a set of codes that fewer than least_patients have gets no line of its own"}
 
     def __init__(self, config: Any, source: Any) -> None:
         super().__init__(config, source)
