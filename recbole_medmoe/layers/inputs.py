@@ -44,5 +44,6 @@ class ModalityInput(nn.Module):
         if self.training and self.hide > 0:
             present = present & (torch.rand(present.shape, device=present.device) >= self.hide)
         rows = (features - self.mean).div_(self.scale)
-        rows[~present] = self.absent  # few rows, while torch.where would pass over all of them, forth and back
+        # Few rows, while torch.where would pass over all of them, forth and back.
+        rows[~present] = self.absent.to(rows.dtype)
         return rows
