@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Iterable, Literal, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PrivateAttr, ValidationError, field_validator
 
 from ..config.loading import read_yaml
 from ..errors import ConfigError, nearest
@@ -111,6 +111,12 @@ class Suite(_Strict):
     figure: Kind
     includes: list[str] = []
     name: str = ""
+    _part: str = PrivateAttr("")
+
+    @property
+    def part(self) -> str:
+        """The options that left splits or seeds of the suite out, e.g. ``--splits warm``; empty: it is whole."""
+        return self._part
 
     @property
     def primary(self) -> str:
@@ -122,7 +128,10 @@ class Suite(_Strict):
         kept = self.splits if splits is None else [split for split in self.splits if split in set(splits)]
         fewer = self.seeds if seeds is None else [seed for seed in self.seeds if seed in set(seeds)]
         pooled = {name: parts for name, parts in self.pooled.items() if set(parts) <= set(kept)}
-        return self.model_copy(update={"splits": kept, "seeds": fewer, "pooled": pooled})
+        part = self.model_copy(update={"splits": kept, "seeds": fewer, "pooled": pooled})
+        told = [("splits", kept, self.splits), ("seeds", fewer, self.seeds)]
+        part._part = " ".join(f"--{name} {','.join(map(str, have))}" for name, have, whole in told if have != whole)
+        return part
 
 
 def suite_names() -> list[str]:

@@ -55,7 +55,7 @@ class SuiteReport:
     @property
     def command(self) -> str:
         """What makes it all again."""
-        return f"recbole-medmoe bench {self.name} --out DIR"
+        return " ".join(filter(None, ("recbole-medmoe bench", self.name, self.suite.part, "--out DIR")))
 
     @property
     def again(self) -> str:
@@ -90,7 +90,8 @@ def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], St
             + (f" at {len(commits)} commit{'s' if len(commits) > 1 else ''}" if commits else "")
             + (f", {dirty} of them with changes that were not committed" if dirty else "")
             + f"; page by recbole_medmoe {__version__}.")
-    notes = tuple(note for finding in findings if finding.suite.figure == "tables" for note in finding.notes)
+    part = (f"a part of the suite ({suites[0].part}): its verdicts speak of that part alone",) if suites[0].part else ()
+    notes = part + tuple(note for finding in findings if finding.suite.figure == "tables" for note in finding.notes)
     return SuiteReport(suites[0], tuple(finding for finding in findings if finding.suite.figure != "tables"),
                        sections, made, notes)
 

@@ -67,6 +67,14 @@ def test_narrowing_keeps_order_and_drops_broken_pools(tmp_path: Path) -> None:
     assert (suite.splits, suite.seeds, suite.pooled) == (["warm"], [1], {})
 
 
+def test_a_part_of_a_suite_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(GOOD))
+    suite = parse_suite(path)[0]
+    assert (suite.part, suite.narrowed(None, None).part) == ("", "")
+    assert suite.narrowed(["warm"], None).part == "--splits warm"
+
+
 @pytest.mark.parametrize("name", suite_names())
 def test_suites_that_ship_have_no_fault(name: str) -> None:
     _, faults = load_suites(name)
