@@ -129,8 +129,9 @@ class Suite(_Strict):
         fewer = self.seeds if seeds is None else [seed for seed in self.seeds if seed in set(seeds)]
         pooled = {name: parts for name, parts in self.pooled.items() if set(parts) <= set(kept)}
         part = self.model_copy(update={"splits": kept, "seeds": fewer, "pooled": pooled})
-        told = [("splits", kept, self.splits), ("seeds", fewer, self.seeds)]
-        part._part = " ".join(f"--{name} {','.join(map(str, have))}" for name, have, whole in told if have != whole)
+        told = [f"--splits {','.join(kept)}"] if kept != self.splits else []
+        told += [f"--seeds {','.join(map(str, fewer))}"] if fewer != self.seeds else []
+        part._part = " ".join(told)
         return part
 
 
