@@ -6,12 +6,14 @@ _UNSURE = 0.05   # the level of the intervals and of the Holm-adjusted tests
 
 def score(value: float | None) -> str:
     """A metric with three decimals; an en dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.3f}".replace("-", "−")
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """``0.590–0.652``; empty where a metric has no interval."""
-    return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
+    """``0.590–0.652``, or ``−0.002 to 0.136`` where an end is below 0; empty where a metric has no interval."""
+    if low is None or high is None:
+        return ""
+    return f"{score(low)}{' to ' if low < 0 else '–'}{score(high)}"
 
 
 def signed(value: float | None) -> str:

@@ -20,6 +20,10 @@ def test_an_interval_around_zero_reads_without_a_dash_between_signs() -> None:
     assert numbers.signed_interval(-.05, .018) == "−0.050 to +0.018"
 
 
+def test_an_interval_that_begins_below_zero_has_no_dash_either() -> None:
+    assert [numbers.interval(.59, .652), numbers.interval(-.002, .136)] == ["0.590–0.652", "−0.002 to 0.136"]
+
+
 def test_a_small_p_is_not_zero() -> None:
     assert numbers.p_value(1e-6) == "<0.001"
 
