@@ -10,18 +10,17 @@ import numpy as np
 
 from ..errors import RecordError
 from ..files import atomic_write
-from ..quick_start.comparing import GROUP, StoredRun
+from ..quick_start.comparing import GROUP, ITEMS, StoredRun
 from ..store import read_record, read_rows, write_record, write_rows
 from .jobs import Cell
 from .suite import Suite
 
-ITEMS = "items: "   # how the record names groups of items
 _INDEX, _RECORDS = "index.json", "records"
 Found = dict[str, dict[Cell, dict[int, Path]]]
 
 
 def write_evidence(out: Path, suites: Sequence[Suite], found: Mapping[str, Mapping[Cell, Mapping[int, Path]]]) -> None:
-    """Copies the runs in compact form and notes where each stands; records that are no longer used are removed.
+    """Copies the runs in compact form and notes where each stands; records that are no longer used are removed last.
 
     Args:
         out: the folder of evidence.
@@ -35,15 +34,15 @@ def write_evidence(out: Path, suites: Sequence[Suite], found: Mapping[str, Mappi
     for place, folder in used.items():
         if (records / place).resolve() != folder.resolve():
             _compact(folder, records / place, metrics)
-    for path in records.glob("*/*"):
-        if path.relative_to(records).as_posix() not in used:
-            shutil.rmtree(path)
     index = {name: [{**cell._asdict(), "runs": {str(seed): _place(folder) for seed, folder in sorted(seeds.items())}}
                     for cell, seeds in cells.items()] for name, cells in found.items()}
     lines = [f' {json.dumps(name)}: [\n  ' + ",\n  ".join(json.dumps(cell, ensure_ascii=False) for cell in cells) + "]"
              for name, cells in index.items()]
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / _INDEX, ("{\n" + ",\n".join(lines) + "}\n").encode())
+    for path in records.glob("*/*"):   # only now: until here the old index was right
+        if path.relative_to(records).as_posix() not in used:
+            shutil.rmtree(path)
 
 
 def _place(folder: Path) -> str:
@@ -57,7 +56,7 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
     least, primary = record["model"]["config"]["min_group"], str(record["model"]["config"]["valid_metric"]).lower()
     evaluation = record["evaluation"]
     for name, group in evaluation["groups"].items():
-        if group["metrics"] is not None:   # of items no value per row is kept, so their means stay
+        if group["metrics"] is not None:
             kept = (primary, *metrics) if name.startswith(ITEMS) else (primary,)
             group["metrics"] = {metric: value for metric, value in group["metrics"].items() if metric in kept}
     record["data"]["statistics"] = {key: value for key, value in record["data"]["statistics"].items()
@@ -65,7 +64,7 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
     record["routing"] = _rounded(record["routing"])
     rows: dict[str, Any] = {"row": table["row"]}
     for name, values in table.items():
-        if name in metrics or name == primary:
+        if name in metrics or name == primary or name.startswith(ITEMS) and name.rpartition("/")[2] in metrics:
             rows[name] = values
         elif name.startswith(GROUP) and least <= np.sum(values) < len(values):
             rows[name] = values
@@ -122,5 +121,6 @@ class Reader:
             means = {name: value for name, value in evaluation["metrics"].items()
                      if name in self._metrics or name == run.primary}
             record = {**run.record, "evaluation": {**evaluation, "metrics": means}}
-            self._read[folder] = StoredRun(run.folder, record, run.rows, columns, run.groups)
+            items = {name: values for name, values in run.items.items() if name.rpartition("/")[2] in self._metrics}
+            self._read[folder] = StoredRun(run.folder, record, run.rows, columns, run.groups, items)
         return self._read[folder]

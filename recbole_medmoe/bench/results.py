@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..evaluation import Interval, Paired, holm
 from ..evaluation.statistics import interval_of, paired_of, resampled_means
 from ..quick_start.comparing import StoredRun
-from .jobs import Cell
+from .jobs import Cell, cells_of
 from .suite import Suite
 
 Array = np.ndarray
@@ -74,6 +74,7 @@ class Results:
     found: Found
     read: Callable[[Path], StoredRun]
     _values: dict[tuple[tuple[Cell, ...], str], Values] = field(default_factory=dict)
+    _planned: set[Cell] | None = None
 
     def runs(self, cell: Cell) -> list[StoredRun]:
         """Runs of a cell in the order of their seeds; none unless every seed is there, so that rows weigh alike."""
@@ -117,14 +118,15 @@ class Results:
 
     def _of_cell(self, cell: Cell, metric: str) -> Values:
         runs = self.runs(cell)
-        if any(metric not in run.columns for run in runs):
+        if any(metric not in run.columns and metric not in run.items for run in runs):
             raise DataError(f"{self.suite.name}: {cell.row} on {cell.split} has no values per row of {metric}")
         orders = [np.argsort(run.rows, kind="stable") for run in runs]
         rows = runs[0].rows[orders[0]]
         data = {str(run.record["data"]["sha256"]) for run in runs}
         if len(data) > 1 or any(not np.array_equal(run.rows[order], rows) for run, order in zip(runs, orders)):
             raise DataError(f"{self.suite.name}: the seeds of {cell.row} on {cell.split} were scored on different data")
-        columns = [run.columns[metric][order] for run, order in zip(runs, orders)]
+        columns = [(run.columns if metric in run.columns else run.items)[metric][order]
+                   for run, order in zip(runs, orders)]
         return Values(rows, rows, np.mean(columns, axis=0), (data.pop(),))
 
     def paired_values(self, a: Sequence[Cell], b: Sequence[Cell], metric: str, same_data: bool = True,
@@ -163,14 +165,42 @@ class Results:
                             resampled_means(value.values, value.patients, self.draws, 0)[:, 0], self.suite.level)
                 for value in made]
 
+    def is_planned(self, context: Context, row: str) -> bool:
+        """Whether the suite has a row under this condition, finished or not."""
+        if self._planned is None:
+            self._planned = {cell for cell, _ in cells_of(self.suite)}
+        return self._planned.issuperset(context.cells(row))
+
+    def holm(self, values: Sequence[float], missing: int = 0) -> list[float]:
+        """p after Holm, over tests that could not be made too.
+
+        Raises:
+            DataError: see `tests`.
+        """
+        family, alpha = len(values) + missing, round(1 - self.suite.level, 12)
+        if values and 2 * family >= alpha * (self.draws + 1):   # the smallest p of the bootstrap is 2 / (draws + 1)
+            raise DataError(f"{self.suite.name}: {family} comparisons and {self.draws} draws of the bootstrap: after "
+                            f"Holm no p can be below {alpha:g}; run with bootstrap_draws of at least "
+                            f"{int(2 * family / alpha)}")
+        return [float(p) for p in holm([*values, *[1.0] * missing])[:len(values)]]
+
     def tests(self, contexts: Iterable[Context]) -> list[Test]:
-        """Every named comparison in every context whose runs are there; Holm over all of them."""
+        """Every named comparison in every context whose runs are there.
+
+        Holm counts those whose runs are missing too, so that no comparison is easier to show before others are made.
+
+        Raises:
+            DataError: too few draws for so many comparisons: no p could come out small enough.
+        """
         places: list[tuple[Context, int, str, str]] = []
         pairs: list[tuple[Values, Values]] = []
+        missing = 0
         for context in contexts:
             for group, one in enumerate(self.suite.comparisons):
                 for other in one.against:
-                    if self.has(context, one.row) and self.has(context, other):
+                    if not (self.has(context, one.row) and self.has(context, other)):
+                        missing += self.is_planned(context, one.row) and self.is_planned(context, other)
+                    else:
                         places.append((context, group, one.row, other))
                         pairs += [self.paired_values(context.cells(one.row), context.cells(other), metric)
                                   for metric in self.suite.metrics]
@@ -178,5 +208,5 @@ class Results:
         wide = len(self.suite.metrics)
         by_place = [dict(zip(self.suite.metrics, paired[start:start + wide]))
                     for start in range(0, len(paired), wide)]
-        corrected = holm([found[self.suite.primary].p for found in by_place])
+        corrected = self.holm([found[self.suite.primary].p for found in by_place], missing)
         return [Test(*place, found, p) for place, found, p in zip(places, by_place, corrected)]

@@ -105,17 +105,17 @@ def _compared(row: str, other: str, tests: Sequence[Test], metrics: Sequence[str
     return text + (f" Not so on {'; '.join(apart)}." if apart else "")
 
 
-def judge_equivalence(parts: Sequence[tuple[str, Equivalence, float]], suite: Suite) -> Judged:
+def judge_equivalence(parts: Sequence[tuple[str, Equivalence, float, bool]], suite: Suite) -> Judged:
     """A claim that two rows do not differ by more than a margin, in every context.
 
     Args:
-        parts: name of the context, the two one-sided tests, and their p after Holm.
+        parts: name of the context, the two one-sided tests, their p after Holm, and whether the difference is shown
+            to lie beyond the margin.
     """
     level = suite.level
     sentences, states = [], []
-    for name, found, p in parts:
+    for name, found, p, beyond in parts:
         equal = p < 1 - level + 1e-12
-        beyond = found.low >= found.margin or found.high <= -found.margin
         states.append((equal, beyond))
         words = ("the same within the margin" if equal else "a difference beyond the margin" if beyond
                  else "equality not shown")
@@ -130,14 +130,18 @@ def judge_variants(tests: Sequence[Test], suite: Suite) -> Judged:
     primary = suite.primary
     sentences, states = [], []
     for row, other, group in dict.fromkeys((test.row, test.against, test.group) for test in tests):
-        these = [test.paired[primary] for test in tests if (test.row, test.against, test.group) == (row, other, group)]
+        ours = [test for test in tests if (test.row, test.against, test.group) == (row, other, group)]
+        these = [test.paired[primary] for test in ours]
         above = sum(paired.difference > 0 for paired in these)
         shown = sum(paired.low > 0 for paired in these)
         below = sum(paired.high < 0 for paired in these)
         values = [paired.difference for paired in these]
+        lower = [test.context.name for test in ours if test_state(test, primary, suite.level) == "lower"]
         sentences.append(f"{row} against {other}, {label(primary)}: above 0 in {above} of {len(these)} variants, with "
                          f"an interval above 0 in {shown}, below 0 in {below}; from {signed(min(values))} to "
-                         f"{signed(max(values))}.")
+                         f"{signed(max(values))}." + (f" Lower after Holm: {', '.join(lower)}." if lower else ""))
         if suite.comparisons[group].claim:
-            states.append((shown == len(these), below > 0))
+            # All must be shown, which needs no correction; that one refutes the claim does.
+            states.append((shown == len(these), any(test_state(test, primary, suite.level) == "lower"
+                                                    for test in ours)))
     return Judged(overall(states) if suite.claim is not None else None, tuple(sentences))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data import FeatureTable
 from .case import Case
 from .report import CheckFailed
 
@@ -22,7 +23,7 @@ def inputs_unchanged(case: Case) -> str:
     batch = next(iter(train)).to(config["device"])
     users, pairs = case.columns(case.users), case.columns(*case.pairs(case.users))
     kept = [_copy(columns.interaction) for columns in (batch, users, pairs)]
-    kept_tables = {key: table.matrix.clone() for key, table in tables.items()}
+    kept_tables = _copy(_parts(tables))
     model = case.kind(config, dataset).to(config["device"])
     model.calculate_loss(batch)
     model.eval()
@@ -34,7 +35,7 @@ def inputs_unchanged(case: Case) -> str:
     for what, now, then in zip(("training batch", "users", "pairs"), (batch, users, pairs), kept):
         faults += [f"{what}: {fault}" for fault in _changes(now.interaction, then)]
     faults += [f"feature table {fault}" for fault in
-               _changes({key: table.matrix for key, table in tables.items()}, kept_tables)]
+               _changes(_parts(tables), kept_tables)]
     faults += [f"configuration: {key} was {stated.get(key)!r} and is {config[key]!r}"
                for key in config.final_config_dict if key not in stated or config[key] != stated[key]]
     if faults:
@@ -61,6 +62,12 @@ def no_write_outside_run_folder(case: Case) -> str:
 def _copy(columns: dict[str, Any]) -> dict[str, Any]:
     return {name: column.clone() if isinstance(column, Tensor) else copy.deepcopy(column)
             for name, column in columns.items()}
+
+
+def _parts(tables: dict[str, FeatureTable]) -> dict[str, Tensor]:
+    """Features and presence of every table."""
+    return {name: part for key, table in tables.items()
+            for name, part in ((key, table.matrix), (f"presence of {key}", table.present))}
 
 
 def _changes(now: dict[str, Any], then: dict[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from .fitness import check_fitness  # noqa: E402
 from .running import run_config, with_seed  # noqa: E402
 
 GROUP = "group:"   # how the columns of groups begin in rows.parquet
+ITEMS = "items: "  # and those of metrics on positives of one kind of item, ``items: <kind>/<metric>``
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class StoredRun:
         rows: [N] row ids.
         columns: metric to [N] values; empty where the metrics have no values per row.
         groups: name of a group of rows to [N] bool.
+        items: ``items: <kind>/<metric>`` to [N] values, NaN in rows without such a positive.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class StoredRun:
     rows: np.ndarray
     columns: Mapping[str, np.ndarray]
     groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    items: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> StoredRun:
@@ -55,7 +58,8 @@ class StoredRun:
                    if name in table}
         groups = {name.removeprefix(GROUP): np.asarray(table[name], dtype=bool) for name in table
                   if name.startswith(GROUP)}
-        return cls(folder, record, np.asarray(table["row"], dtype=str), columns, groups)
+        items = {name: np.asarray(table[name], dtype=np.float64) for name in table if name.startswith(ITEMS)}
+        return cls(folder, record, np.asarray(table["row"], dtype=str), columns, groups, items)
 
     @property
     def primary(self) -> str:

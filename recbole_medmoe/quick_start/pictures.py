@@ -18,6 +18,8 @@ from ..evaluation import Evaluation, ItemGroup, ROW_METRICS, item_groups, reclas
 from ..model.base import FeatureRecommender  # noqa: E402
 
 RECLASSIFIED, RECOGNISED, ABSENT = "items: reclassified", "items: recognised", "items: no picture"
+BEFORE = ", catalogue"
+"""Ends the name of a group of items that is told with the catalogue's pictures, to compare with."""
 
 
 @dataclass
@@ -45,14 +47,25 @@ class Shown:
             told |= {"reclassified": int(self.wrong.sum()), "reclassified_share": float(self.wrong.sum() / swapped)}
         return told | ({"blur_radius": BLUR_RADIUS} if self.kind == "blurred" else {})
 
-    def groups(self, evaluation: Evaluation, config: Any, test: Any) -> dict[str, ItemGroup]:
-        """Metrics of the positives that are reclassified, recognised, or without a picture; see `item_groups`."""
+    @property
+    def tells_items_apart(self) -> bool:
+        """Whether some of the pictures may look like another item's."""
+        return self.kind in ("photo", "blurred")
+
+    def groups(self, evaluation: Evaluation, config: Any, test: Any, ending: str = "") -> dict[str, ItemGroup]:
+        """Metrics of the positives that are reclassified, recognised, or without a picture; see `item_groups`.
+
+        Args:
+            evaluation: of the test rows, with these pictures or with the catalogue's.
+            ending: what the names end with.
+        """
         metrics = [name for name in config["metrics"] if name.lower() in ROW_METRICS]
-        if self.kind not in ("photo", "blurred") or not evaluation.columns or not metrics:
+        if not self.tells_items_apart or not evaluation.columns or not metrics:
             return {}
         rows = test._dataset.inter_feat
         positives = rows[test._dataset.uid_field].numpy(), rows[test._dataset.iid_field].numpy()
-        kinds = {RECLASSIFIED: self.wrong, RECOGNISED: self.present & ~self.wrong, ABSENT: ~self.present}
+        kinds = {RECLASSIFIED + ending: self.wrong, RECOGNISED + ending: self.present & ~self.wrong,
+                 ABSENT + ending: ~self.present}
         return item_groups(evaluation.row_ids, evaluation.topk_items, positives, kinds, metrics=metrics,
                            topk=config["topk"], min_group=config["min_group"])
 

@@ -17,7 +17,7 @@ from ..data import TokenSpec
 from ..encoders import EncoderSpec, backbone_sha256
 from ..evaluation import Evaluation, ItemGroup, routing_table
 from ..store import code_version, environment
-from .pictures import Shown
+from .pictures import BEFORE, Shown
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
@@ -72,12 +72,18 @@ class Facts:
         masks = {name: mask for name, (mask, _) in self.groups.items()}
         return routing_table(gates, masks, min_group=self.config["min_group"])
 
-    def see(self, shown: Shown, evaluation: Evaluation, test: Any) -> None:
-        """Takes which pictures the test was shown, and how the positives of each kind were found."""
+    def see(self, shown: Shown, evaluation: Evaluation, usual: Evaluation | None, test: Any) -> None:
+        """Takes which pictures the test was shown, and how the positives of each kind were found.
+
+        Args:
+            usual: the same rows with the catalogue's pictures, where the test was shown others.
+        """
         told = shown.statistics()
         if told:
             self.data["statistics"]["pictures"] = told
         self.item_groups = shown.groups(evaluation, self.config, test)
+        if usual is not None:
+            self.item_groups |= shown.groups(usual, self.config, test, BEFORE)
 
     @property
     def group_lines(self) -> dict[str, dict[str, Any] | None]:

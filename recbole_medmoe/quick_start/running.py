@@ -95,10 +95,12 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
             _, facts.valid = trainer.fit(train, valid, show_progress=config["show_progress"])
         with showing(config["images"], model, train._dataset) as shown:
             evaluation = trainer.evaluate_rows(test, "test")
+        # What other pictures do to an item shows only beside the same item under its own.
+        usual = trainer.evaluate_rows(test, "test") if shown.tells_items_apart else None
     facts.peak_memory_mib = memory.mib
     facts.groups = _groups(train._dataset, evaluation, config)
     facts.read(dataset=train._dataset, model=model, trainer=trainer, evaluation=evaluation, test=test)
-    facts.see(shown, evaluation, test)
+    facts.see(shown, evaluation, usual, test)
     facts.seconds["run"] = time.perf_counter() - begun
     folder = keeper.save(model, trainer.history, train._dataset, evaluation)
     record = build_record(facts, folder.name)

@@ -73,7 +73,11 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
             "routing": routing}
         folder = tmp_path / "runs" / "food" / model / f"{split}-{images}-{seed}"
         folder.mkdir(parents=True)
-        write_rows(folder, {"row": [f"u{row:02d}" for row in range(patients)], "group:condition:gout": gout,
+        items = {} if images == "catalogue" else {
+            f"items: {kind}{ending}/{metric}": np.where(its, (values + more) / 2, np.nan)
+            for kind, its in (("reclassified", gout), ("recognised", ~gout))
+            for ending, more in (("", 0), (", catalogue", .2)) for metric in ("map@5", "ndcg@5")}
+        write_rows(folder, {**items, "row": [f"u{row:02d}" for row in range(patients)], "group:condition:gout": gout,
                             "group:condition:low_calcium": np.arange(patients) < 3, "map@5": values,
                             "ndcg@5": values ** .5, "mrr@10": values, "topk": [["a", "b"]] * patients})
         write_record(folder, record)

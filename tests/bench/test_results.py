@@ -67,6 +67,35 @@ def test_a_row_that_lacks_a_seed_is_left_out_and_counted(leave: Leave) -> None:
     assert finding.answer.judged.verdict is None
 
 
+def test_nothing_holds_before_all_runs_are_there(leave: Leave) -> None:
+    results = _results(leave, {("H", "warm"): .6, ("E", "warm"): .5, ("L", "warm"): .7})
+    assert find(results).answer.judged.verdict == "does not hold"
+    del results.found[Cell("L", "warm")][1]   # type: ignore[attr-defined]
+    answer = find(results).answer
+    assert answer.judged.verdict == "not shown" and answer.judged.sentences[0].startswith("Runs are missing")
+
+
+def test_a_cell_that_the_evidence_does_not_know_is_missing(leave: Leave) -> None:
+    results = _results(leave, {(row, split): .6 if row == "H" else .5 for row in "HE" for split in ("warm", "cold")})
+    part = {cell: seeds for cell, seeds in results.found.items() if cell.split == "warm"}
+    finding = find(Results(results.suite, part, StoredRun.read))
+    assert finding.answer.judged.verdict == "not shown" and finding.notes[0].startswith("4 of 8 runs are not finished")
+
+
+def test_holm_counts_comparisons_that_could_not_be_made(leave: Leave) -> None:
+    results = _results(leave, {(row, "warm"): .6 if row == "H" else .5 for row in "HEL"})
+    del results.found[Cell("L", "warm")][1]   # type: ignore[attr-defined]
+    test, = results.tests(results.contexts())
+    assert test.p == pytest.approx(2 * test.paired["map@5"].p)
+
+
+def test_too_few_draws_for_the_comparisons_are_refused(leave: Leave) -> None:
+    names = [f"E{place}" for place in range(8)]
+    results = _results(leave, {(row, "warm"): .5 for row in ["H", *names]})
+    with pytest.raises(DataError, match="8 comparisons and 300 draws.* run with bootstrap_draws of at least 320"):
+        find(results)
+
+
 def test_runs_on_data_of_different_content_are_refused(leave: Leave) -> None:
     results = _results(leave, {("H", "warm"): .6})
     other = {seed: leave("E", .5, seed=seed, sha="b") for seed in (0, 1)}
@@ -119,9 +148,9 @@ def test_swapped_pictures_that_hurt_bear_the_claim_out(leave: Leave) -> None:
     results = _results(leave, {("H", "warm"): .6}, ("catalogue", "photo", "none"), figure="swapped", margin=.01)
     answer = find(results).answer
     assert answer.judged.verdict == "holds"
-    assert any("H, photo instead of catalogue: lower (−0.200" in text for text in answer.judged.sentences)
-    assert any("H, photo: MAP@5 on items" in text and "reclassified 0.200 (25 patients)" in text
-               for text in answer.judged.sentences)
+    assert any("H, photo instead of catalogue, all items: −0.200" in text for text in answer.judged.sentences)
+    assert any("H, photo, items that are reclassified: MAP@5 0." in text and "−0.100, −0.100 to −0.100" in text
+               and "25 patients" in text for text in answer.judged.sentences)
 
 
 def test_a_fall_is_paired_by_patient_over_two_splits(leave: Leave) -> None:

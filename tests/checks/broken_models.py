@@ -288,6 +288,16 @@ class Careless(Toy):
         self.get_buffer("table_item_text").mul_(2)
 
 
+class Blinding(Toy):
+    """Takes a modality away from everybody who reads the table after it."""
+
+    breaks = "inputs_unchanged"
+
+    def __init__(self, config: Any, source: Any) -> None:
+        super().__init__(config, source)
+        self.get_buffer("present_item_text").fill_(False)
+
+
 class Chatty(Toy):
     """Calls home, and hides that nobody answered."""
 

@@ -62,7 +62,7 @@ def test_training_and_validation_see_the_catalogue(run_food: Runner, monkeypatch
 
     monkeypatch.setattr(MedTrainerMixin, "evaluate_rows", spy)
     run_food("MoEOnly", images="photo")
-    assert seen == [("valid", 12)] * 2 + [("test", 11)]
+    assert seen == [("valid", 12)] * 2 + [("test", 11), ("test", 12)]
 
 
 def test_the_trained_folder_keeps_the_catalogues_pictures(run_food: Runner) -> None:
@@ -74,7 +74,7 @@ def test_the_trained_folder_keeps_the_catalogues_pictures(run_food: Runner) -> N
 
 def test_the_record_tells_what_was_shown(run_food: Runner) -> None:
     record = run_food("MoEOnly", images="photo").record
-    assert record["evaluation"]["images"] == "photo" and record["evaluation"]["test_scored"] == 1
+    assert record["evaluation"]["images"] == "photo" and record["evaluation"]["test_scored"] == 2
     assert record["data"]["statistics"]["pictures"] == {
         "shown": "photo", "swapped": 11, "absent": 1, "reclassified": 1, "reclassified_share": pytest.approx(1 / 11)}
 
@@ -104,6 +104,15 @@ def test_positives_are_told_apart_by_their_pictures(run_food: Runner) -> None:
     for user, listed, value in zip(rows["row"], rows["topk"], column):
         assert value == float("apple" in listed[:5]) if wanted[user] else np.isnan(value)
     assert groups["items: reclassified"]["metrics"]["recall@5"] == pytest.approx(np.nanmean(column))
+
+
+def test_the_same_items_are_told_with_the_catalogues_pictures_too(run_food: Runner) -> None:
+    usual, other = (read_rows(run_food("MoEOnly", images=kind).folder) for kind in ("catalogue", "photo"))
+    column, before = (np.asarray(other[f"items: reclassified{ending}/recall@5"]) for ending in ("", ", catalogue"))
+    assert np.array_equal(np.isnan(before), np.isnan(column)) and not np.isnan(before).all()
+    listed = dict(zip(usual["row"], usual["topk"]))
+    for user, value in zip(other["row"], before):
+        assert np.isnan(value) or value == float("apple" in listed[user][:5])
 
 
 def test_the_radius_of_the_blur_is_told() -> None:

@@ -1,85 +1,112 @@
 """The same row under another condition: other pictures at test, fewer training patients, other words."""
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ...evaluation import equivalence, holm
-from ..evidence import ITEMS
+from ...evaluation import Paired, equivalence
+from ...quick_start.comparing import ITEMS
+from ...quick_start.pictures import BEFORE, RECLASSIFIED, RECOGNISED
 from ..figures import Block, Line, curve, fall, forest
 from ..numbers import interval, score, signed
-from ..results import Context, Results
+from ..results import Context, Results, Values
 from ..sections import label
 from ..verdicts import Judged, compared_sentences, overall, state, told
 from .comparing import KINDS
 from .finding import NOTHING, Answer, Table
 
-_WORDS = {"higher": "higher", "lower": "lower", "open": "no difference shown"}
-
 
 def swaps(results: Results) -> Answer:
-    """Each row with other pictures at test against the catalogue's; the claim is that these hurt."""
+    """Each row with other pictures at test against the catalogue's.
+
+    The claim is that a picture that looks like another item's hurts. It is judged on those items alone: how they are
+    found with the other pictures, against how the same items are found with the catalogue's.
+    """
     suite = results.suite
-    split = suite.splits[0] if suite.splits else ""
-    before = Context("catalogue", (split,))
-    places = [(row, Context(images, (split,), images=images)) for row in suite.rows for images in suite.images
+    split, labels, share = suite.splits[0], suite.labels[0], suite.train_share[0]
+    before = Context("catalogue", (split,), labels, share)
+    places = [(row, Context(images, (split,), labels, share, images)) for row in suite.rows for images in suite.images
               if images != "catalogue"]
     places = [(row, context) for row, context in places if results.has(context, row) and results.has(before, row)]
     if not places:
         return Answer(NOTHING)
-    pairs = [results.paired_values(context.cells(row), before.cells(row), metric)
-             for row, context in places for metric in suite.metrics]
-    every = results.differences(pairs)
-    found = every[::len(suite.metrics)]
-    corrected = holm([one.p for one in found])
-    states = [state(one.difference, p, suite.level) for one, p in zip(found, corrected)]
-    within = [suite.margin is not None and equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0,
-                                                       suite.level).equivalent for a, b in pairs[::len(suite.metrics)]]
-    # A missing picture is no other item's: `none` is told, but the claim does not rest on it.
-    parts = [(which == "lower", which == "higher" or (same and which != "lower"))
-             for (_, context), which, same in zip(places, states, within) if context.images != "none"]
-    verdict = overall(parts) if suite.claim is not None else None
-    sentences = tuple(
-        f"{row}, {context.name} instead of catalogue: {_WORDS[which]} ({told(one, p)})"
-        + (f", within the margin of {suite.margin:g}" if same else "") + "."
-        for (row, context), one, p, which, same in zip(places, found, corrected, states, within))
-    blocks: dict[str, list[Line]] = {}
-    for (row, context), one, which in zip(places, found, states):
-        blocks.setdefault(row, []).append(Line(context.name, one.difference, one.low, one.high, KINDS[which]))
-    figure = forest(f"{label(suite.primary)} minus that with catalogue pictures",
-                    [Block(row, tuple(lines)) for row, lines in blocks.items()], zero=True, margin=suite.margin)
+    every = results.differences([results.paired_values(context.cells(row), before.cells(row), metric)
+                                 for row, context in places for metric in suite.metrics])
     wide = len(suite.metrics)
+    blocks = {f"{row}, all items": [Line(context.name, one.difference, one.low, one.high, "")
+                                    for (other, context), one in zip(places, every[::wide]) if other == row]
+              for row in dict.fromkeys(row for row, _ in places)}
+    parts = [part for row, context in places for part in _apart(results, row, context)]
+    tested = [part for part in parts if part.kind == RECLASSIFIED]
+    states = [state(part.paired.difference, p, suite.level)
+              for part, p in zip(tested, results.holm([part.paired.p for part in tested]))]
+    for part, which in zip(tested, states):
+        blocks.setdefault(f"{part.row}, {part.name} items", []).append(
+            Line(part.images, part.paired.difference, part.paired.low, part.paired.high, KINDS[which]))
+    verdict = overall((which == "lower", which == "higher" or (part.same and which != "lower"))
+                      for part, which in zip(tested, states)) if suite.claim is not None else None
+    sentences = [part.sentence(label(suite.primary)) for part in parts]
+    sentences += [f"{row}, {context.name} instead of catalogue, all items: {told(one)}."
+                  for (row, context), one in zip(places, every[::wide])]
     rows = tuple((row, context.name, *(told(one) for one in every[place * wide:(place + 1) * wide]))
                  for place, (row, context) in enumerate(places))
-    table = Table(("Row", "Pictures at test", *(f"Δ {label(metric)}" for metric in suite.metrics)), rows, names=2)
-    return Answer(Judged(verdict, sentences + _item_groups(results, split)), figure,
-                  f"Split {split}: pictures swapped at test only, paired by patient, {suite.level:.0%} intervals.",
-                  table)
+    return Answer(Judged(verdict, tuple(sentences)),
+                  forest(f"{label(suite.primary)} minus that with catalogue pictures",
+                         [Block(name, tuple(lines)) for name, lines in blocks.items()], zero=True, margin=suite.margin),
+                  f"Split {split}: pictures swapped at test only, paired by patient, {suite.level:.0%} intervals; "
+                  f"coloured where shown after Holm over the {len(tested)} tests on items of one kind.",
+                  Table(("Row", "Pictures at test", *(f"Δ {label(metric)}" for metric in suite.metrics)), rows,
+                        names=2))
 
 
-def _item_groups(results: Results, split: str) -> tuple[str, ...]:
-    """How well items are found whose swapped picture is nearest to another item's, and the rest."""
-    suite, sentences = results.suite, []
-    for row in suite.rows:
-        for images in suite.images:
-            runs = results.runs(Context(images, (split,), images=images).cells(row)[0])
-            groups = [run.record["evaluation"]["groups"] for run in runs]
-            parts = []
-            for name in sorted({name for one in groups for name in one if name.startswith(ITEMS)}):
-                metrics = [one[name]["metrics"] for one in groups if name in one]
-                if len(metrics) == len(groups) and all(values is not None for values in metrics):
-                    mean = float(np.mean([values[suite.primary] for values in metrics]))
-                    parts.append(f"{name.removeprefix(ITEMS)} {score(mean)} ({groups[0][name]['n']} patients)")
-            if parts:
-                sentences.append(f"{row}, {images}: {label(suite.primary)} on items by what a nearest-picture "
-                                 f"classifier makes of them: {'; '.join(parts)}.")
-    return tuple(sentences)
+class _Part(NamedTuple):
+    """How one kind of item is found with other pictures, against the same items with the catalogue's."""
+
+    row: str
+    images: str
+    kind: str
+    before: float
+    after: float
+    patients: int
+    paired: Paired
+    same: bool
+
+    @property
+    def name(self) -> str:
+        """The kind of item in one word."""
+        return self.kind.removeprefix(ITEMS)
+
+    def sentence(self, metric: str) -> str:
+        """What it says, in one line."""
+        return (f"{self.row}, {self.images}, items that are {self.name}: {metric} {score(self.before)} with the "
+                f"catalogue's pictures, {score(self.after)} with these ({told(self.paired, self.paired.p)}; "
+                f"{self.patients} patients with such an item)" + (", within the margin." if self.same else "."))
+
+
+def _apart(results: Results, row: str, context: Context) -> list[_Part]:
+    """Reclassified and recognised items of one row; none where no picture is shown."""
+    suite, parts = results.suite, []
+    for kind in (RECLASSIFIED, RECOGNISED) if context.images != "none" else ():
+        a, b = (results.values(context.cells(row), f"{kind}{ending}/{suite.primary}") for ending in ("", BEFORE))
+        there = ~np.isnan(a.values)
+        if not there.any():
+            continue
+        a, b = (Values(one.rows[there], one.patients[there], one.values[there], one.data) for one in (a, b))
+        same = suite.margin is not None and equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0,
+                                                        suite.level).equivalent
+        paired, = results.differences([(a, b)])
+        parts.append(_Part(row, context.name, kind, float(b.values.mean()), float(a.values.mean()),
+                           len(np.unique(a.patients)), paired, same))
+    return parts
 
 
 def curves(results: Results) -> Answer:
     """Every row trained on growing shares of the patients."""
     suite = results.suite
     split = suite.splits[0] if suite.splits else ""
-    contexts = [Context(f"{share:.0%}", (split,), train_share=share) for share in sorted(suite.train_share)]
+    contexts = [Context(f"{share:.0%}", (split,), suite.labels[0], share, suite.images[0])
+                for share in sorted(suite.train_share)]
     lines, table = [], []
     for row in suite.rows:
         there = [context for context in contexts if results.has(context, row)]
@@ -105,7 +132,8 @@ def falls(results: Results) -> Answer:
     suite = results.suite
     if len(suite.splits) < 2:
         return Answer(NOTHING)
-    first, second = (Context(split, (split,)) for split in suite.splits[:2])
+    first, second = (Context(split, (split,), suite.labels[0], suite.train_share[0], suite.images[0])
+                     for split in suite.splits[:2])
     rows = [row for row in suite.rows if results.has(first, row) and results.has(second, row)]
     if not rows:
         return Answer(NOTHING)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from ...evaluation import equivalence, holm
+from ...evaluation import equivalence
 from ..figures import Block, Line, forest, strip
 from ..numbers import interval, p_value, score
 from ..results import Context, Results, Test
@@ -60,21 +60,26 @@ def equivalences(results: Results) -> Answer:
     """Two rows that are said not to differ by more than the margin."""
     suite = results.suite
     assert suite.margin is not None   # the suite's own check
-    places, found = [], []
+    places, found, pairs = [], [], []
     for context in results.contexts():
         for one in suite.comparisons:
             for other in one.against:
                 if results.has(context, one.row) and results.has(context, other):
                     a, b = results.paired_values(context.cells(one.row), context.cells(other), suite.primary)
                     places.append((context.name, f"{one.row} − {other}"))
+                    pairs.append((a, b))
                     found.append(equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0,
                                              suite.level))
     if not found:
         return Answer(NOTHING)
-    corrected = holm([one.p for one in found])
+    corrected = results.holm([one.p for one in found])
+    # Beyond the margin is what an interval shows that is corrected for their number (Bonferroni).
+    strict = 1 - (1 - suite.level) / len(pairs)
+    wide = [equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0, strict) for a, b in pairs]
+    beyond = [one.low >= suite.margin or one.high <= -suite.margin for one in wide]
     several = len({pair for _, pair in places}) > 1
     names = [f"{pair}, {name}" if several else name for name, pair in places]
-    judged = judge_equivalence(list(zip(names, found, corrected)), suite)
+    judged = judge_equivalence(list(zip(names, found, corrected, beyond)), suite)
     blocks: dict[str, list[Line]] = {}
     for (name, pair), tested, p in zip(places, found, corrected):
         kind = "up" if p < 1 - suite.level + 1e-12 else ""

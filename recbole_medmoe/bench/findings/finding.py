@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Sequence
 
 from ..figures import Figure
+from ..jobs import cells_of
 from ..results import Results, Test
 from ..suite import Suite
 from ..verdicts import Judged, told
@@ -46,7 +47,8 @@ def missing_runs(results: Results) -> tuple[str, ...]:
     """One sentence that counts the runs that are not there, by row; rows lack a cell unless all its seeds are there."""
     lacking: dict[str, int] = {}
     total = 0
-    for cell, seeds in results.found.items():
+    for cell, _ in cells_of(results.suite):
+        seeds = results.found.get(cell, {})
         total += len(results.suite.seeds)
         absent = sum(seed not in seeds for seed in results.suite.seeds)
         if absent:
