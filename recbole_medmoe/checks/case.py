@@ -178,6 +178,15 @@ class Case:
         """The trained model, in evaluation mode."""
         return self.trained.model.eval()
 
+    def untouched(self) -> Any:
+        """The trained weights in a model that has scored nobody yet: some keep what they worked out until the next
+        loss, and would only be asked to repeat it."""
+        trained, model = self.model, self.build().model
+        model.load_state_dict(trained.state_dict())
+        if self.is_closed_form:   # elsewhere RecBole's other parameters are just what was kept
+            model.load_other_parameter(trained.other_parameter())
+        return model.eval()
+
     @property
     def requests(self) -> tuple[FeatureRequest, ...]:
         """What a feature model reads."""

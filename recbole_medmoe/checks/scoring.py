@@ -22,8 +22,8 @@ def predict_matches_full_sort(case: Case) -> str:
     if case.by_pairs:
         raise NotApplicable("scores pairs only, there is no full_sort_predict to compare with")
     with torch.no_grad():
-        pairs = case.model.predict(case.columns(*case.pairs(case.users))).float()
-    whole = case.scores(case.model, case.users)
+        pairs = case.untouched().predict(case.columns(*case.pairs(case.users))).float()
+    whole = case.scores(case.untouched(), case.users)
     return f"{want_close(whole.flatten(), pairs.flatten(), 'predict and full_sort_predict')} apart"
 
 
@@ -53,8 +53,11 @@ def _with_padding(case: Case) -> Tensor:
 
 
 def eval_is_deterministic(case: Case) -> str:
-    """In evaluation mode the same users get the same scores, bit for bit."""
-    first, second = (case.scores(case.model, case.users) for _ in range(2))
+    """In evaluation mode the same users get the same scores, bit for bit, wherever the random numbers stand."""
+    models = case.untouched(), case.untouched()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        first, second = (case.scores(model, case.users) for model in models)
     if not torch.equal(first, second):
         raise CheckFailed(f"two passes in evaluation mode differ by {(first - second).abs().max():.2g}, in "
                           f"{int((first != second).sum())} of {first.numel()} scores")
@@ -66,8 +69,9 @@ def dropout_is_all_that_training_adds(case: Case) -> str:
     keys = without_dropout(case)
     built = case.build(**keys)
     case.fit(built)
+    twin = copy.deepcopy(built.model)   # neither has scored yet, so that neither repeats what it kept
     still = case.scores(built.model.eval(), case.users)
-    moving = case.scores(built.model.train(), case.users)
+    moving = case.scores(twin.train(), case.users)
     named = ", ".join(f"{key} 0" for key in sorted(keys)) or "no dropout key"
     return f"{want_close(still, moving, f'eval() and train() with {named}')} apart, {named}"
 
@@ -78,7 +82,7 @@ def bf16(case: Case) -> str:
     model, users = case.model, case.users
     exact = case.scores(model, users)
     with torch.autocast(case.device.type, dtype=torch.bfloat16):
-        rough = case.scores(copy.deepcopy(model), users)   # a copy: some models keep embeddings that they worked out
+        rough = case.scores(case.untouched(), users)
         loss = None if case.is_closed_form else case.build().model.calculate_loss(_batch(case))
     want_finite(rough, "scores under bf16")
     if loss is not None:

@@ -156,6 +156,42 @@ class Dicey(Toy):
         return scores + 0.1 * torch.rand_like(scores)
 
 
+class DiceyOnce(Toy):
+    """Throws dice in evaluation, and keeps what came until the next loss."""
+
+    breaks = "eval_is_deterministic"
+    kept: Tensor | None = None
+
+    def calculate_loss(self, interaction: Any) -> Any:
+        self.kept = None
+        return super().calculate_loss(interaction)
+
+    def forward(self, users: Any, items: Any) -> Tensor:
+        if self.training:
+            return super().forward(users, items)
+        if self.kept is None:
+            self.kept = 0.1 * torch.rand(len(items["text"][0]))
+        return super().forward(users, items) + self.kept
+
+
+class HardwiredOnce(Toy):
+    """Has a dropout that no key sets, and keeps what it left until the next loss."""
+
+    breaks = "dropout_is_all_that_training_adds"
+    kept: Tensor | None = None
+
+    def calculate_loss(self, interaction: Any) -> Any:
+        self.kept = None
+        loss = super().calculate_loss(interaction)
+        self.kept = None
+        return loss
+
+    def forward(self, users: Any, items: Any) -> Tensor:
+        if self.kept is None:
+            self.kept = nn.functional.dropout(torch.ones(len(items["text"][0])), 0.5, self.training)
+        return super().forward(users, items) * self.kept
+
+
 class Hardwired(Toy):
     """Has a dropout that no key sets."""
 

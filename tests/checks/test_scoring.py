@@ -11,6 +11,8 @@ CAUGHT = [
     ("Herd", r"alone and beside others: differ by 0?\.?\d"),
     ("Ordered", r"differ by \d.* of the largest score"),
     ("Dicey", r"differ by 0\.\d+, in \d+ of 120 scores"),
+    ("DiceyOnce", r"differ by 0\.\d+, in \d+ of 120 scores"),
+    ("HardwiredOnce", r"train\(\) with dropout 0, modality_dropout 0: differ by \d"),
     ("Hardwired", r"train\(\) with dropout 0, modality_dropout 0: differ by \d"),
     ("Coarse", r"bf16 levels or swaps \d+ of \d+ pairs of items"),
 ]
