@@ -11,15 +11,27 @@ OWN_METRICS: dict[str, str] = {
     "PopularityLift": "precision of the top K above that of the K most popular items; per row, mean over rows",
 }
 
+SET_METRICS: dict[str, str] = {
+    "PRAUC": "medication: average precision of a visit's set; per visit, mean over visits",
+    "Jaccard": "medication: |both| / |either| of the set given and the true one; per visit, mean over visits",
+    "F1": "medication: 2 |both| / (|given| + |true|); per visit, mean over visits",
+    "DDIRate": "medication: interacting pairs / pairs in the sets given, all visits together; needs ddi.csv",
+    "TrueDDIRate": "medication: the same of the true sets",
+    "SetSize": "medication: number of medications given; mean over visits",
+    "TrueSetSize": "medication: number of medications in the true set; mean over visits",
+}
+RANK_METRICS = ("Precision", "Recall", "NDCG", "MAP", "Hit", "MRR")
+"""RecBole's metrics that a visit's ranked medications have beside `SET_METRICS`."""
+
 
 def register() -> None:
-    """Enters `OWN_METRICS` in RecBole's tables, once. RecBole must be mended first (`compat`)."""
+    """Enters `OWN_METRICS` and `SET_METRICS` in RecBole's tables, once. RecBole must be mended first (`compat`)."""
     from recbole.evaluator import register as table
     from recbole.evaluator.base_metric import AbstractMetric
     from recbole.utils import EvaluatorType
 
     class FullSortOnly(AbstractMetric):
-        """Computed by `evaluation.evaluate_full_sort` and by nothing else."""
+        """Computed by `evaluation` and by nothing else."""
 
         metric_type = EvaluatorType.RANKING
         metric_need = ["rec.items", "data.num_items", "data.count_items"]
@@ -30,11 +42,13 @@ def register() -> None:
             Raises:
                 ConfigError: always.
             """
-            raise ConfigError([f"metrics: {' and '.join(OWN_METRICS)} need full ranking (eval_args mode: full)"])
+            own = ", ".join((*OWN_METRICS, *SET_METRICS))
+            raise ConfigError([f"metrics: {own} need full ranking (eval_args mode: full)"])
 
-    for name in OWN_METRICS:
+    for name in (*OWN_METRICS, *SET_METRICS):
         key = name.lower()
         if key not in table.metrics_dict:
             table.metrics_dict[key] = type(name, (FullSortOnly,), {})
-            table.metric_information[key] = FullSortOnly.metric_need
+            # RecBole takes a metric that needs lists for one that has cut-offs.
+            table.metric_information[key] = FullSortOnly.metric_need if name in OWN_METRICS else []
             table.metric_types[key] = FullSortOnly.metric_type

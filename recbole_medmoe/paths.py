@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from .errors import DataError, nearest
@@ -62,3 +63,10 @@ def dataset_splits(folder: Path) -> list[str]:
     """Names of the pre-split triples that a data set folder offers, e.g. ``['cold_patient', 'warm']``."""
     tail = ".train.inter"
     return sorted(path.name[len(folder.name) + 1:-len(tail)] for path in folder.glob(f"{folder.name}.*{tail}"))
+
+
+def dataset_folds(folder: Path) -> list[str]:
+    """The folds among the splits that a data set offers, ``fold0``, ``fold1`` ... in order; none, or at least two."""
+    found = sorted((split for split in dataset_splits(folder) if re.fullmatch(r"fold\d+", split)),
+                   key=lambda split: int(split.removeprefix("fold")))
+    return found if len(found) > 1 else []

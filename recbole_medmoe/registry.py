@@ -25,7 +25,7 @@ class ModelSpec:
     Args:
         name: what ``--model`` takes.
         target: ``module:Class``.
-        task: ``food`` or ``any``.
+        task: ``food``, ``medication`` or ``any``.
         paper: link to what the model comes from.
         needs: what the data must offer, e.g. ``("text", "image")`` or ``("known users",)``.
         trainer: ``module:Class`` of a trainer of its own; None takes the one that RecBole names for its type.
@@ -85,6 +85,7 @@ class ModelSpec:
 _HYBRID = "recbole_medmoe.model.medmoe:"
 _BASELINES = "recbole_medmoe.model.baselines."
 _MODALITIES = ("text", "image", "profile")
+_VISITS = ("visits",)
 _TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
 _ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
@@ -99,12 +100,17 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("FeatureRidge", _BASELINES + "feature_ridge:FeatureRidge", "food", "", _MODALITIES),
     ModelSpec("BowRidge", _BASELINES + "bow_ridge:BowRidge", "food", "", ("text",)),
     ModelSpec("ConditionLookup", _BASELINES + "condition_lookup:ConditionLookup", "food", "", ("profile",)),
+    ModelSpec("VisitPop", _BASELINES + "visit_pop:VisitPop", "medication", "", _VISITS),
+    ModelSpec("RepeatLast", _BASELINES + "visit_pop:RepeatLast", "medication", "", _VISITS),
+    ModelSpec("VisitLR", _BASELINES + "visit_lr:VisitLR", "medication", "", _VISITS),
     # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )
 
+KNOWN_USERS = "known users"
+"""What a model needs that knows users by their ids alone."""
 _RECBOLE_NEEDS = {
-    "general_recommender": ("known users",),
+    "general_recommender": (KNOWN_USERS,),
     "context_aware_recommender": (),
     "sequential_recommender": ("sequences",),
     "knowledge_aware_recommender": ("knowledge graph",),

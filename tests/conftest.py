@@ -7,8 +7,9 @@ from typing import Any, Callable
 import pytest
 
 from recbole_medmoe.checks.tiny_food import CONDITIONS, ITEMS, make_food
+from recbole_medmoe.checks.tiny_visits import make_visits
 
-__all__ = ["CONDITIONS", "ITEMS", "make_food"]
+__all__ = ["CONDITIONS", "ITEMS", "make_food", "make_visits"]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,50 @@ def food_data(food_config: Callable[..., Any]) -> Callable[..., Any]:
         return (config, *data_preparation(config, create_dataset(config)))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _tiny_visits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_visits(tmp_path_factory.mktemp("data") / "tinyvisits")
+
+
+@pytest.fixture
+def tiny_visits(_tiny_visits: Path) -> Path:
+    """Folder of the data set ``tinyvisits``, task medication, shared by all tests: read only.
+
+    Splits: ``patient``, ``fold0`` to ``fold4``, ``warm_visit``.
+    """
+    return _tiny_visits
+
+
+@pytest.fixture
+def visit_config(tiny_visits: Path) -> Callable[..., Any]:
+    """``visit_config("VisitLR", split="warm_visit")`` -> a `MedConfig` on ``tinyvisits``."""
+    from recbole_medmoe.config import MedConfig
+
+    def make(model: str, split: str | None = None, folder: Path | None = None, **overrides: Any) -> Any:
+        place = folder or tiny_visits
+        return MedConfig(model, place.name, split=split, overrides={"data_path": str(place.parent), **overrides})
+
+    return make
+
+
+@pytest.fixture
+def visit_data(visit_config: Callable[..., Any]) -> Callable[..., Any]:
+    """As `visit_config`, but gives the configuration and the three loaders."""
+    from recbole_medmoe.data import create_dataset, data_preparation
+
+    def make(model: str, split: str | None = None, **overrides: Any) -> tuple[Any, Any, Any, Any]:
+        config = visit_config(model, split, **overrides)
+        return (config, *data_preparation(config, create_dataset(config)))
+
+    return make
+
+
+@pytest.fixture
+def own_visits(tmp_path: Path) -> Path:
+    """A copy of its own of the data set ``tinyvisits``, for tests that spoil it."""
+    return make_visits(tmp_path / "data" / "tinyvisits")
 
 
 @pytest.fixture

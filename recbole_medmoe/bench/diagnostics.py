@@ -8,7 +8,7 @@ import numpy as np
 
 from ..evaluation import Paired
 from ..evaluation.statistics import paired_of, resampled_means
-from ..quick_start.comparing import StoredRun
+from ..quick_start.stored import StoredRun
 from .figures import Block, Figure, Line, forest, shares
 
 HALVES = ("MoEOnly", "LLMOnly")

@@ -9,8 +9,9 @@ from typing import Any, Iterable, Mapping, Sequence
 import numpy as np
 
 from ..errors import RecordError
+from ..evaluation import ratio_parts
 from ..files import atomic_write
-from ..quick_start.comparing import GROUP, ITEMS, StoredRun
+from ..quick_start.stored import GROUP, ITEMS, StoredRun
 from ..store import read_record, read_rows, write_record, write_rows
 from .jobs import Cell
 from .suite import Suite
@@ -60,11 +61,14 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
             kept = (primary, *metrics) if name.startswith(ITEMS) else (primary,)
             group["metrics"] = {metric: value for metric, value in group["metrics"].items() if metric in kept}
     record["data"]["statistics"] = {key: value for key, value in record["data"]["statistics"].items()
-                                    if key in ("title", "split_description", "pictures", "train_users")}
+                                    if key in ("title", "split_description", "pictures", "train_users", "patients",
+                                               "visits", "ddi", "folds")}
     record["routing"] = _rounded(record["routing"])
-    rows: dict[str, Any] = {"row": table["row"]}
+    rows: dict[str, Any] = {name: table[name] for name in ("row", "patient") if name in table}
+    parts = {part for metric in metrics for part in ratio_parts(metric)}
     for name, values in table.items():
-        if name in metrics or name == primary or name.startswith(ITEMS) and name.rpartition("/")[2] in metrics:
+        is_items = name.startswith(ITEMS) and name.rpartition("/")[2] in metrics
+        if name in metrics or name == primary or name in parts or is_items:
             rows[name] = values
         elif name.startswith(GROUP) and least <= np.sum(values) < len(values):
             rows[name] = values
@@ -115,12 +119,12 @@ class Reader:
     def __call__(self, folder: Path) -> StoredRun:
         if folder not in self._read:
             run = StoredRun.read(folder)
-            columns = {name: values for name, values in run.columns.items()
-                       if name in self._metrics or name == run.primary}
+            kept = {run.primary, *self._metrics, *(part for name in self._metrics for part in ratio_parts(name))}
+            columns = {name: values for name, values in run.columns.items() if name in kept}
             evaluation = run.record["evaluation"]
             means = {name: value for name, value in evaluation["metrics"].items()
                      if name in self._metrics or name == run.primary}
             record = {**run.record, "evaluation": {**evaluation, "metrics": means}}
             items = {name: values for name, values in run.items.items() if name.rpartition("/")[2] in self._metrics}
-            self._read[folder] = StoredRun(run.folder, record, run.rows, columns, run.groups, items)
+            self._read[folder] = StoredRun(run.folder, record, run.rows, columns, run.groups, run.patients, items)
         return self._read[folder]

@@ -1,6 +1,8 @@
 """How numbers are written, the same in the terminal, in Markdown and on the page."""
 from __future__ import annotations
 
+from typing import Sequence
+
 _UNSURE = 0.05   # the level of the intervals and of the Holm-adjusted tests
 
 
@@ -36,6 +38,19 @@ def p_value(value: float | None) -> str:
 def shown(p: float | None) -> bool:
     """Whether an adjusted p-value shows a difference."""
     return p is not None and p < _UNSURE
+
+
+def thresholds(values: Sequence[float]) -> str:
+    """One threshold, or the lowest and the highest of several runs; an en dash where there is none."""
+    if not values:
+        return "–"
+    low, high = (f"{value:.3f}".replace("-", "−") for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def plus_minus(value: tuple[float, float]) -> str:
+    """Mean and standard deviation."""
+    return f"{value[0]:.4f} ± {value[1]:.4f}"
 
 
 def seconds(value: float | None) -> str:

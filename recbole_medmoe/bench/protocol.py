@@ -19,18 +19,21 @@ def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None,
     data, config, scored = record["data"], record["model"]["config"], record["evaluation"]["test_scored"]
     rows = data["rows"]
     parts = f"{count(rows['train'])} training, {count(rows['valid'])} validation and {count(rows['test'])} test"
-    sentences = [f"{count(data['users'])} users, {count(data['items'])} items; {parts} interactions; content "
+    sets, statistics = config.get("task") == "medication", data["statistics"]
+    who = f"{count(data['users'])} visits of {count(statistics['patients'])} patients" if sets else (
+        f"{count(data['users'])} users")
+    sentences = [f"{who}, {count(data['items'])} {'medications' if sets else 'items'}; {parts} interactions; content "
                  f"{str(data['sha256'])[:12]}."]
     sentences.append(_split(data, config))
-    sentences.append(_ranking(config))
+    sentences += _sets(config, statistics) if sets else [_ranking(config)]
     times = "once" if scored == 1 else f"{scored} times"
     sentences.append(f"The best epoch was chosen on validation by {label(config['valid_metric'].lower())}; each run "
                      f"was scored on test {times}.")
     if comparison is None:
         return tuple(sentences)
+    drawn = f"{count(comparison.clusters)} {'patients' if sets else 'users'} are drawn {count(comparison.draws)} times"
     sentences.append(f"Every metric has a value for each of {count(comparison.rows)} test rows; seeds are averaged per "
-                     f"row first, then {count(comparison.clusters)} users are drawn {count(comparison.draws)} times: "
-                     f"percentile intervals of {comparison.level:.0%}.")
+                     f"row first, then {drawn}: percentile intervals of {comparison.level:.0%}.")
     if models > 1:
         sentences.append(f"Differences are paired by row; p comes from the same bootstrap, adjusted by Holm over "
                          f"{models - 1} comparison{'s' if models > 2 else ''} on {label(comparison.primary)}. "
@@ -45,6 +48,23 @@ def _split(data: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     arguments = config["eval_args"]
     shares = ", ".join(f"{key} {value}" for key, value in arguments["split"].items())
     return f"RecBole's own split: {shares}, order {arguments['order']}, grouped by {arguments['group_by']}."
+
+
+def _sets(config: Mapping[str, Any], statistics: Mapping[str, Any]) -> list[str]:
+    """How visits are scored and made into sets."""
+    asked = config["set_threshold"]
+    told = ("tuned once on validation, after training and by one rule for all models: the largest mean Jaccard"
+            if asked == "tuned" else f"the probability {asked}, as the protocol asked for has it")
+    scored = "Every patient's last visit" if config["target_visits"] == "last" else "Every visit"
+    sentences = [f"{scored} is scored against all medications; none is masked. A set is what scores at or above a "
+                 f"threshold, {told}."]
+    if isinstance(statistics.get("ddi"), Mapping):
+        sentences.append("DDI rates: interacting pairs over all pairs of the sets of all visits together, by a list "
+                         f"of {count(statistics['ddi']['pairs'])} pairs (SHA-256 {statistics['ddi']['sha256'][:12]}).")
+    if config.get("protocol"):
+        sentences.append(f"Keys of the published protocol “{config['protocol']}”; what was set otherwise is in the "
+                         "command.")
+    return sentences
 
 
 def _ranking(config: Mapping[str, Any]) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..errors import RecordError, nearest
 from ..evaluation import Comparison
-from ..quick_start.comparing import StoredRun, compare_runs
+from ..quick_start.comparing import compare_runs
+from ..quick_start.folds import FOLDS, join_folds
+from ..quick_start.stored import StoredRun
 from .diagnostics import diagnose
 from .protocol import protocol_sentences
 from .sections import Difference, Estimate, Group, ModelRow, Section
@@ -36,21 +38,35 @@ def sections_of(folders: Sequence[Path], against: str | None = None) -> list[Sec
     names = {run.record["model"]["name"] for run in runs}
     if against is not None and against not in names:
         raise RecordError(f"no run of model '{against}'{nearest(against, names)}")
+    kept, older = _newest(sorted(runs, key=_age))
     grouped: dict[tuple[str, ...], list[StoredRun]] = {}
-    for run in runs:
-        data = run.record["data"]
-        metrics = " ".join(run.record["evaluation"]["metrics"])
-        key = (data["name"], data["split"] or "", data["sha256"], run.primary, metrics)
-        grouped.setdefault(key, []).append(run)
-    return [_section(grouped[key], against) for key in sorted(grouped)]
+    for run in join_folds(kept):
+        grouped.setdefault(_place(run), []).append(run)
+    return [_section(sorted(grouped[key], key=_age), against, older) for key in sorted(grouped)]
 
 
-def _section(runs: list[StoredRun], against: str | None) -> Section:
-    runs = sorted(runs, key=lambda run: (run.record["run"]["started"], run.record["run"]["id"]))
-    kept, notes = _newest(runs)
-    labelled = _labels(kept)
+def _age(run: StoredRun) -> tuple[str, str]:
+    return run.record["run"]["started"], run.record["run"]["id"]
+
+
+def _place(run: StoredRun) -> tuple[str, ...]:
+    """Runs of one place stand in one section."""
+    data = run.record["data"]
+    return (data["name"], data["split"] or "", data["sha256"], run.primary,
+            " ".join(run.record["evaluation"]["metrics"]))
+
+
+def _section(runs: list[StoredRun], against: str | None, older: Sequence[StoredRun]) -> Section:
+    labelled = _labels(runs)
     first = next((name for name in labelled if name.split(" (")[0] == against), labelled[0])
-    return section_of(kept, labelled, first, notes)
+    data = runs[0].record["data"]
+    if data["split"] == FOLDS:
+        left = sum(run.record["data"]["name"] == data["name"]
+                   and run.record["data"]["split"] in data["statistics"][FOLDS] for run in older)
+    else:
+        left = sum(_place(run) == _place(runs[0]) for run in older)
+    told = f"{left} older run{'s' if left > 1 else ''} of equal configuration and seed left out."
+    return section_of(runs, labelled, first, [told] if left else [])
 
 
 def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
@@ -77,17 +93,18 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
         data["name"], data["split"] or "", head.primary, data,
         tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
         protocol_sentences(head.record, comparison, len(order)), _environment(head.record), tuple(notes),
-        diagnose(by_name, head.primary))
+        diagnose(by_name, head.primary),
+        tuple(metric for metric in head.record["evaluation"]["metrics"]
+              if not any(metric in row.metrics for row in rows)))
 
 
-def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[str]]:
-    """Of runs with equal configuration and seed only the newest counts; a second look must not weigh twice."""
-    newest = {(run.record["model"]["name"], run.record["model"]["config_sha256"], run.record["training"]["seed"]): run
-              for run in runs}
-    kept = [run for run in runs if any(run is other for other in newest.values())]
-    left = len(runs) - len(kept)
-    told = f"{left} older run{'s' if left > 1 else ''} of equal configuration and seed left out."
-    return kept, [told] if left else []
+def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:
+    """Of runs with equal configuration and seed only the newest counts, a second look must not weigh twice: the newest,
+    and those that are left out."""
+    newest = {(*_place(run), run.record["model"]["name"], run.record["model"]["config_sha256"],
+               run.record["training"]["seed"]): run for run in runs}
+    kept = {id(run) for run in newest.values()}
+    return [run for run in runs if id(run) in kept], [run for run in runs if id(run) not in kept]
 
 
 def _labels(runs: Sequence[StoredRun]) -> list[str]:
@@ -109,8 +126,9 @@ def _labels(runs: Sequence[StoredRun]) -> list[str]:
 
 def _row(name: str, runs: Sequence[StoredRun], comparison: Comparison | None) -> ModelRow:
     records = [run.record for run in runs]
-    metrics = {metric: Estimate(float(np.mean([record["evaluation"]["metrics"][metric] for record in records])))
-               for metric in records[0]["evaluation"]["metrics"]}
+    values = {metric: [record["evaluation"]["metrics"].get(metric) for record in records]
+              for metric in records[0]["evaluation"]["metrics"]}
+    metrics = {metric: Estimate(float(np.mean(found))) for metric, found in values.items() if None not in found}
     difference, spread = None, None
     if comparison is not None:
         summary = comparison[name]
@@ -121,7 +139,23 @@ def _row(name: str, runs: Sequence[StoredRun], comparison: Comparison | None) ->
             paired = summary.against.paired
             difference = Difference(paired.difference, paired.low, paired.high, summary.against.p_holm)
     return ModelRow(name, tuple(sorted(record["training"]["seed"] for record in records)), metrics, difference, spread,
-                    _cost(records), tuple(record["run"]["id"] for record in records), records[0]["run"]["command"])
+                    _cost(records), tuple(record["run"]["id"] for record in records), records[0]["run"]["command"],
+                    _thresholds(records), _rounds(records))
+
+
+def _thresholds(records: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:
+    """Of every run, and of every fold in it."""
+    found = [value for record in records
+             for value in record["evaluation"].get("thresholds", [record["evaluation"]["threshold"]])]
+    return tuple(value for value in found if value is not None)
+
+
+def _rounds(records: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Metric to mean and standard deviation over rounds, seeds averaged."""
+    tables = [record["evaluation"].get("rounds", {"metrics": {}})["metrics"] for record in records]
+    return {metric: (float(np.mean([table[metric]["mean"] for table in tables])),
+                     float(np.mean([table[metric]["std"] for table in tables])))
+            for metric in tables[0] if all(metric in table for table in tables)}
 
 
 def _number(value: float) -> float | None:
@@ -149,7 +183,7 @@ def _groups(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> tuple[G
             if all(value is not None for value in values):
                 scores[name] = float(np.mean([value[primary] for value in values]))
             found[group] = Group(group.replace("_", " ").replace(": ", ":").replace(":", ": "), line["n"], scores)
-    every = len(next(iter(by_name.values()))[0].rows)
+    every = len(np.unique(next(iter(by_name.values()))[0].clusters))
     kept = tuple(group for group in found.values() if group.rows)
     # One group that holds every row repeats the table above it.
     return () if all(group.rows == every for group in kept) else kept

@@ -16,7 +16,7 @@ __all__ = ["environment", "markdown_table", "metric_table", "read_sections", "re
            "write_report"]
 # Lower is better, or neither end is: no cell is set in bold.
 _NO_BEST = {"giniindex", "averagepopularity", "shannonentropy", "tailpercentage", "itemcoverage", "mae", "rmse",
-            "logloss"}
+            "logloss", "ddirate", "trueddirate", "setsize", "truesetsize"}
 
 
 def report(folder: Path, md: Path | None = None, html: Path | None = None, against: str | None = None) -> list[Path]:
@@ -76,7 +76,7 @@ def environment() -> Any:
     page.filters.update(
         label=label, chart=_chart, best=best_models, score=numbers.score, signed=numbers.signed, shown=numbers.shown,
         p_value=numbers.p_value, seconds=numbers.seconds, memory=numbers.memory, count=numbers.count,
-        signed_interval=_signed_interval, figure=_figure)
+        signed_interval=_signed_interval, figure=_figure, thresholds=numbers.thresholds, plus_minus=numbers.plus_minus)
     return page
 
 
@@ -102,6 +102,8 @@ def render_markdown(sections: Sequence[Section]) -> str:
             lines += ["", f"> {text}"]
         for index, metrics in enumerate(section.metric_tables):
             lines += ["", *metric_table(section, metrics, first=index == 0)]
+        if section.round_metrics:
+            lines += ["", "Mean ± standard deviation over rounds", "", *_round_table(section)]
         lines += ["", *_cost_table(section)]
         if section.groups:
             lines += ["", f"{label(section.primary)} by group", "", *_group_table(section)]
@@ -120,16 +122,19 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: 
 
 def metric_table(section: Section, metrics: Sequence[str], first: bool) -> list[str]:
     """Markdown lines of one table of results; differences stand in the ``first`` one."""
-    tested = first and section.is_tested
+    tested, with_thresholds = first and section.is_tested, first and section.has_thresholds
     head = ["Model", *(label(metric) for metric in metrics)]
     rows = []
     for row in section.rows:
         cells = [row.name]
         for metric in metrics:
             cell = row.metrics.get(metric)
-            cells.append("–" if cell is None else f"{numbers.score(cell.value)} {_bracket(cell.interval)}".strip())
-        rows.append(cells[:2] + (_difference(row) if tested else []) + cells[2:])
-    return markdown_table(head[:2] + ([f"Δ {label(section.primary)}", "p (Holm)"] if tested else []) + head[2:], rows)
+            cells.append(section.absent(metric) if cell is None
+                         else f"{numbers.score(cell.value)} {_bracket(cell.interval)}".strip())
+        rows.append(cells[:2] + (_difference(row) if tested else []) + cells[2:]
+                    + ([numbers.thresholds(row.thresholds)] if with_thresholds else []))
+    head = head[:2] + ([f"Δ {label(section.primary)}", "p (Holm)"] if tested else []) + head[2:]
+    return markdown_table(head + (["Threshold"] if with_thresholds else []), rows)
 
 
 def _bracket(text: str) -> str:
@@ -151,8 +156,14 @@ def _cost_table(section: Section) -> list[str]:
                            "Parameters", "Trained"], rows)
 
 
+def _round_table(section: Section) -> list[str]:
+    rows = [[row.name, *(numbers.plus_minus(row.rounds[metric]) for metric in section.round_metrics)]
+            for row in section.rows]
+    return markdown_table(["Model", *map(label, section.round_metrics)], rows)
+
+
 def _group_table(section: Section) -> list[str]:
     names = [row.name for row in section.rows]
     rows = [[group.name, numbers.count(group.rows), *(numbers.score(group.scores.get(name)) for name in names)]
             for group in section.groups if group.scores]
-    return markdown_table(["Group", "Rows", *names], rows)
+    return markdown_table(["Group", section.counted, *names], rows)

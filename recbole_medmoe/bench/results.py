@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DataError
 from ..evaluation import Interval, Paired, holm
 from ..evaluation.statistics import interval_of, paired_of, resampled_means
-from ..quick_start.comparing import StoredRun
+from ..quick_start.stored import StoredRun
 from .jobs import Cell, cells_of
 from .suite import Suite
 
@@ -127,7 +127,7 @@ class Results:
             raise DataError(f"{self.suite.name}: the seeds of {cell.row} on {cell.split} were scored on different data")
         columns = [(run.columns if metric in run.columns else run.items)[metric][order]
                    for run, order in zip(runs, orders)]
-        return Values(rows, rows, np.mean(columns, axis=0), (data.pop(),))
+        return Values(rows, runs[0].clusters[orders[0]], np.mean(columns, axis=0), (data.pop(),))
 
     def paired_values(self, a: Sequence[Cell], b: Sequence[Cell], metric: str, same_data: bool = True,
                       ) -> tuple[Values, Values]:

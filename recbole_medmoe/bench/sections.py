@@ -7,6 +7,9 @@ from typing import Any, Mapping
 from .diagnostics import Diagnostics
 from .numbers import interval, score, shown, signed
 
+NO_LIST = "no list: pass --ddi"
+"""In place of a DDI rate where the data set was prepared without a list of interactions."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -34,7 +37,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model of a comparison, seeds averaged."""
+    """One model of a comparison, seeds averaged.
+
+    Attributes:
+        thresholds: of its runs, where scores are made into sets.
+        rounds: metric to mean and standard deviation over rounds, where a published protocol has them.
+    """
 
     name: str
     seeds: tuple[int, ...]
@@ -44,6 +52,8 @@ class ModelRow:
     cost: Mapping[str, float | None]
     runs: tuple[str, ...]
     command: str
+    thresholds: tuple[float, ...] = ()
+    rounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def told(self) -> str:
         """Seeds in words."""
@@ -52,7 +62,10 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Group:
-    """One group of test rows: ``scores`` has no model where the group is too small to say anything."""
+    """One group of test rows: ``scores`` has no model where the group is too small to say anything.
+
+    ``rows`` counts patients where rows are visits.
+    """
 
     name: str
     rows: int
@@ -61,7 +74,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """All runs on one data set, split and content, read in one table."""
+    """All runs on one data set, split and content, read in one table.
+
+    ``unknown`` are metrics that were asked for and that no row has, since the data do not tell them.
+    """
 
     dataset: str
     split: str
@@ -73,6 +89,7 @@ class Section:
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     diagnostics: Diagnostics | None = None
+    unknown: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -105,11 +122,30 @@ class Section:
         return any(row.difference is not None for row in self.rows)
 
     @property
+    def counted(self) -> str:
+        """What the sizes of groups count."""
+        return "Patients" if "patients" in self.data.get("statistics", {}) else "Rows"
+
+    @property
+    def has_thresholds(self) -> bool:
+        """Whether scores were made into sets."""
+        return any(row.thresholds for row in self.rows)
+
+    @property
+    def round_metrics(self) -> list[str]:
+        """Metrics that every row has over rounds; none where no protocol asks for rounds."""
+        return [metric for metric in self.rows[0].rounds if all(metric in row.rounds for row in self.rows)]
+
+    def absent(self, metric: str) -> str:
+        """What a cell without a value says."""
+        return NO_LIST if metric in self.unknown and self.data.get("statistics", {}).get("ddi") == "no list" else "–"
+
+    @property
     def metric_tables(self) -> list[list[str]]:
         """Metric names by cut-off, the primary's cut-off first; metrics without one come last."""
         cuts: dict[str, list[str]] = {}
         for row in self.rows:
-            for metric in row.metrics:
+            for metric in [*row.metrics, *self.unknown]:
                 cut = metric.rpartition("@")[2] if "@" in metric else ""
                 if metric not in cuts.setdefault(cut, []):
                     cuts[cut].append(metric)
@@ -145,7 +181,9 @@ def _cut_order(cut: str) -> tuple[int, int]:
 _LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "auc": "AUC", "gauc": "GAUC", "logloss": "LogLoss", "mae": "MAE",
            "rmse": "RMSE", "itemcoverage": "Item coverage", "giniindex": "Gini index",
            "averagepopularity": "Average popularity", "shannonentropy": "Shannon entropy",
-           "tailpercentage": "Tail percentage", "listdistance": "List distance", "popularitylift": "Popularity lift"}
+           "tailpercentage": "Tail percentage", "listdistance": "List distance", "popularitylift": "Popularity lift",
+           "prauc": "PRAUC", "ddirate": "DDI rate", "trueddirate": "True DDI rate", "setsize": "Set size",
+           "truesetsize": "True set size"}
 
 
 def label(metric: str) -> str:

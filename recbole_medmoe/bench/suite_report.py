@@ -7,7 +7,8 @@ from typing import Callable, Mapping, Sequence
 
 from ..errors import RecordError
 from ..files import atomic_write
-from ..quick_start.comparing import StoredRun
+from ..quick_start.folds import FOLDS, join_folds
+from ..quick_start.stored import StoredRun
 from ..version import __version__
 from .findings import Finding, find
 from .jobs import Cell
@@ -99,12 +100,16 @@ def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], St
 def _sections(results: Results) -> list[Section]:
     """One table per split, of the rows whose seeds are all there."""
     suite, made = results.suite, []
-    for split in suite.splits:
-        labelled = [(cell.row, run) for cell in results.found if cell.split == split for run in results.runs(cell)]
+    by_row = {label: join_folds([run for cell in results.found if cell.row == label for run in results.runs(cell)])
+              for label in suite.rows}
+    for split in [*suite.splits, FOLDS]:
+        labelled = [(label, run) for label, runs in by_row.items() for run in runs
+                    if run.record["data"]["split"] == split]
         if labelled:
             names = [label for label, _ in labelled]
             reference = suite.reference if suite.reference in names else names[0]
-            apart = [label for label, row in suite.rows.items() if row.splits is not None and split not in row.splits]
+            apart = [label for label, row in suite.rows.items()
+                     if row.splits is not None and split not in row.splits and label not in names]
             notes = [f"Rows that are not made on this split: {'; '.join(apart)}."] if apart else []
             made.append(section_of([run for _, run in labelled], names, str(reference), notes))
     return made

@@ -20,6 +20,9 @@ def print_section(section: Section, console: Console) -> None:
     for text in section.notes:
         console.print(Text(f"Note: {text}", style="yellow"), soft_wrap=True)
     console.print(_results(section))
+    if section.round_metrics:
+        console.print(Text("\nMean ± standard deviation over rounds", style="bold"))
+        console.print(_rounds(section))
     if section.groups:
         console.print(Text(f"\n{label(section.primary)} by group", style="bold"))
         console.print(_groups(section))
@@ -46,13 +49,16 @@ def _results(section: Section) -> Table:
     others = accuracy or others
     for metric in others:
         table.add_column(label(metric), justify="right")
+    if section.has_thresholds:
+        table.add_column("Threshold", justify="right")
     for name in ("Train", "Memory", "Trained"):
         table.add_column(name, justify="right", style="dim")
     for row in section.rows:
         own = row.metrics[section.primary]
         cells = [Text(row.name), Text(numbers.score(own.value), style="bold"), Text(own.interval)]
         cells += _difference(row) if tested else []
-        cells += [Text(numbers.score(row.metrics[m].value if m in row.metrics else None)) for m in others]
+        cells += [Text(numbers.score(row.metrics[m].value) if m in row.metrics else section.absent(m)) for m in others]
+        cells += [Text(numbers.thresholds(row.thresholds))] if section.has_thresholds else []
         cells += [Text(numbers.seconds(row.cost["training"])), Text(numbers.memory(row.cost["memory"])),
                   Text(numbers.count(row.cost["trainable"]))]
         table.add_row(*cells)
@@ -67,10 +73,20 @@ def _difference(row: ModelRow) -> list[Text]:
     return [Text(numbers.signed(gap.value), style=style), Text(numbers.p_value(gap.p))]
 
 
+def _rounds(section: Section) -> Table:
+    table = _plain()
+    table.add_column("Model")
+    for metric in section.round_metrics:
+        table.add_column(label(metric), justify="right")
+    for row in section.rows:
+        table.add_row(row.name, *(numbers.plus_minus(row.rounds[metric]) for metric in section.round_metrics))
+    return table
+
+
 def _groups(section: Section) -> Table:
     table = _plain()
     table.add_column("Group")
-    table.add_column("Rows", justify="right")
+    table.add_column(section.counted, justify="right")
     for row in section.rows:
         table.add_column(row.name, justify="right")
     for group in section.groups:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from ..config import MedConfig
 from ..config.known import model_yaml, source_keys, yaml_keys
 from ..errors import ConfigError
-from .case import FOOD, Case
+from .case import Case
 from .report import CheckFailed
 
 
@@ -67,7 +67,7 @@ def _want_same_keys(stated: set[str], fields: set[str]) -> None:
 
 def _keys_read(case: Case, keys: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     """Keys read in the whole run, and those that building the model asks for although no layer has them."""
-    config = case.config(FOOD, make=RecordingConfig, **keys)
+    config = case.config(make=RecordingConfig, **keys)
     reads = config.reads = Counter()
     fields: set[str] = set()
     asked: set[str] = set()

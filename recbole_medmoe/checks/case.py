@@ -21,6 +21,8 @@ from recbole.utils import ModelType, init_seed  # noqa: E402
 from ..config import MedConfig  # noqa: E402
 from ..data import FeatureRequest, create_dataset, data_preparation  # noqa: E402
 from ..errors import ConfigError  # noqa: E402
+from ..evaluation import Evaluation  # noqa: E402
+from ..model.visit import VisitRecommender  # noqa: E402
 from ..quick_start import RunResult  # noqa: E402
 from ..quick_start.fitness import check_fitness  # noqa: E402
 from ..quick_start.running import run_config  # noqa: E402
@@ -30,10 +32,11 @@ from .fresh import FreshProcess  # noqa: E402
 from .report import NotApplicable  # noqa: E402
 from .tiny_food import make_food  # noqa: E402
 from .tiny_llama import make_llama  # noqa: E402
+from .tiny_visits import make_visits  # noqa: E402
 from .variants import few_users, one_item, supply_banks  # noqa: E402
 from .watch import Watched, watching  # noqa: E402
 
-FOOD, EIGHT, ONE = "tinyfood", "eightrows", "oneitem"
+FOOD, VISITS, EIGHT, ONE = "tinyfood", "tinyvisits", "eightrows", "oneitem"
 _SMALL: dict[str, Any] = {"device": "cpu", "progress": False, "epochs": 2, "bootstrap_draws": 20, "min_group": 2}
 
 
@@ -63,7 +66,8 @@ class WatchedRun(NamedTuple):
 class Case:
     """One model under check. Everything is made on first use and kept, so that checks share the expensive parts.
 
-    Feature models get the split ``cold_patient``, models that know ids ``warm``. A model that runs a language model
+    Visit models get a data set of visits, all others one of healthy food: feature models its split ``cold_patient``,
+    models that know ids ``warm``. A model that runs a language model
     itself (a request of modality ``tokens``) gets a Llama of two random layers as its ``backbone``.
 
     Args:
@@ -83,16 +87,19 @@ class Case:
         self.spec = find_model(self.name)
         self.kind: Any = self.spec.load()
         self.is_features = hasattr(self.kind, "feature_requests")
+        self.is_visits = issubclass(self.kind, VisitRecommender)
+        self.data = VISITS if self.is_visits else FOOD
         self.is_closed_form = getattr(self.kind, "type", None) == ModelType.TRADITIONAL
         self.by_pairs = getattr(self.kind, "full_sort_predict", None) is AbstractRecommender.full_sort_predict
         self._given = {key: _absolute(value) for key, value in (overrides or {}).items()}
-        self.split = self._given.pop("split", "cold_patient" if self.is_features else "warm")
+        self.split = self._given.pop("split", "patient" if self.is_visits else "cold_patient" if self.is_features
+                                     else "warm")
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"
         self.cache = folder / "cache"
         self._tokens: dict[str, str] = {}
-        make_food(folder / "data" / FOOD)
-        check_fitness([self.spec], folder / "data" / FOOD, self.split)
+        (make_visits if self.is_visits else make_food)(folder / "data" / self.data)
+        check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))
 
@@ -108,9 +115,11 @@ class Case:
         places = {"data_path": str(self.folder / "data"), "cache_dir": str(self.cache)}
         return {**_SMALL, **self._tokens, **self._given, **places, **keys}
 
-    def config(self, data: str = FOOD, *, make: type[MedConfig] = MedConfig, check_banks: bool = True,
+    def config(self, data: str | None = None, *, make: type[MedConfig] = MedConfig, check_banks: bool = True,
                **keys: Any) -> Any:
-        """A configuration on one of the tiny data sets, made with it, and the feature banks that it asks for."""
+        """A configuration on one of the tiny data sets (None: the whole one), made with it, and the feature banks that
+        it asks for."""
+        data = data or self.data
         self._make_data(data)
         config = make(self.name, data, split=self.split, overrides=self.overrides(**keys))
         if self.is_features and check_banks:
@@ -118,7 +127,7 @@ class Case:
         return config
 
     def _make_data(self, data: str) -> None:
-        target, source = self.folder / "data" / data, self.folder / "data" / FOOD
+        target, source = self.folder / "data" / data, self.folder / "data" / self.data
         if target.is_dir():
             return
         if data == EIGHT:
@@ -126,7 +135,7 @@ class Case:
         else:
             one_item(source, target, self.split)
 
-    def build(self, data: str = FOOD, **keys: Any) -> Built:
+    def build(self, data: str | None = None, **keys: Any) -> Built:
         """A new model on a tiny data set, with its seed set as a run does."""
         return self.build_from(self.config(data, **keys))
 
@@ -149,6 +158,12 @@ class Case:
         trainer.fit(built.train, None, verbose=False)
         built.model.eval()
         return trainer
+
+    def tested(self, built: Built, trainer: Any) -> Evaluation:
+        """Test rows, scored after `fit`; a visit model's threshold is tuned first, as a run does."""
+        if self.is_visits:
+            trainer.choose_threshold(built.valid)
+        return trainer.evaluate_rows(built.test, "test")
 
     @torch.enable_grad()
     def run(self, **keys: Any) -> RunResult:

@@ -12,6 +12,7 @@ from ..errors import CheckError, ConfigError, MedMoEError, nearest
 from .building import builds_from_yaml
 from .case import Case
 from .hygiene import inputs_unchanged, no_network, no_write_outside_run_folder
+from .leaking import no_medication_leak
 from .report import FAILED, NOT_APPLICABLE, PASSED, CheckFailed, CheckLine, CheckReport, NotApplicable
 from .scoring import (bf16, dropout_is_all_that_training_adds, eval_is_deterministic, independent_of_batch,
                       predict_matches_full_sort)
@@ -54,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     Check("one_item_catalogue", "trains and ranks where there is one item", one_item_catalogue),
     Check("k_above_catalogue", "a cut-off above the number of items is cut to it", k_above_catalogue),
     Check("all_modalities_missing", "finite scores where nothing is known of patient or item", all_modalities_missing),
+    Check("no_medication_leak", "a visit's scores do not follow its own or later medications", no_medication_leak),
     Check("inputs_unchanged", "interactions, feature tables and configuration stay as they are", inputs_unchanged),
     Check("no_network", "no call over the network", no_network),
     Check("no_write_outside_run_folder", "no file outside the run folder and the cache", no_write_outside_run_folder),

@@ -5,8 +5,10 @@ import copy
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ..model.visit import VISIT_INPUTS
 from .case import Case
 from .measures import want_close, want_finite
 from .report import CheckFailed, NotApplicable
@@ -28,23 +30,29 @@ def predict_matches_full_sort(case: Case) -> str:
 
 
 def independent_of_batch(case: Case) -> str:
-    """A user's scores are the same alone, in reversed order, twice in a batch, and with longer padding of its token ids
-    where the model reads some."""
+    """A user's scores are the same alone, in reversed order, twice in a batch, and with longer padding of its token
+    ids, codes and history where the model reads some."""
     model, users = case.model, case.users
     whole = case.scores(model, users)
     alone = torch.cat([case.scores(model, user[None]) for user in users])
     told = [want_close(whole, alone, "a user's scores alone and beside others")]
     told.append(want_close(whole.flip(0), case.scores(model, users.flip(0)), "scores in reversed order"))
     told.append(want_close(whole[[0, 0, 1]], case.scores(model, users[[0, 0, 1]]), "scores of a user that comes twice"))
-    if case.is_features and any(request.modality == "tokens" for request in case.requests):
+    if case.is_visits or case.is_features and any(request.modality == "tokens" for request in case.requests):
         told.append(want_close(whole, _with_padding(case), f"scores with {PADDING} more columns of padding"))
     return f"{max(told, key=float)} apart"
 
 
 @torch.no_grad()
 def _with_padding(case: Case) -> Tensor:
-    """Scores where each table of user token ids has some more columns of -1."""
+    """Scores where each table of user token ids has some more columns of -1, a visit's sets some more of 0, and its
+    history some more empty visits in front."""
     users = dict(case.model.user_inputs(case.users.to(case.device)))
+    for name in VISIT_INPUTS if case.is_visits else ():
+        ids, present = users[name]
+        ahead = PADDING if ids.dim() == 3 else 0
+        longer = F.pad(ids, (0, PADDING, ahead, 0)) if ahead else F.pad(ids, (0, PADDING))
+        users[name] = (longer, F.pad(present, (ahead, 0)) if ahead else present)
     for request in case.requests:
         if request.side == "user" and request.modality == "tokens":
             ids, present = users[request.name]

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import torch
 
-from ..data import PatientFeatures
 from .case import EIGHT, ONE, Case
 from .measures import want_finite, want_finite_metrics
 from .report import CheckFailed, NotApplicable
@@ -14,7 +13,7 @@ def batch_of_one(case: Case) -> str:
     built = case.build(EIGHT, train_batch_size=1, eval_batch_size=1, epochs=1)
     trainer = case.fit(built)
     want_finite(case.scores(built.model, case.users[:1]), "a batch of one")
-    want_finite_metrics(trainer.evaluate_rows(built.test, "test").metrics, "metrics in batches of one")
+    want_finite_metrics(case.tested(built, trainer).metrics, "metrics in batches of one")
     return f"{len(built.train)} batches"
 
 
@@ -25,14 +24,14 @@ def one_item_catalogue(case: Case) -> str:
         raise NotApplicable("trained against sampled negatives, and one item leaves none to draw")
     built = case.build_from(config)
     trainer = case.fit(built)
-    want_finite_metrics(trainer.evaluate_rows(built.test, "test").metrics, "metrics with one item")
+    want_finite_metrics(case.tested(built, trainer).metrics, "metrics with one item")
     return "metrics finite"
 
 
 def k_above_catalogue(case: Case) -> str:
     """A cut-off K above the number of items gives finite metrics, at the number of items."""
     built = case.build(topk=[5, 1000], epochs=1)
-    metrics = case.fit(built).evaluate_rows(built.test, "test").metrics
+    metrics = case.tested(built, case.fit(built)).metrics
     want_finite_metrics(metrics, "metrics with K of 1000")
     items = built.dataset.num(built.dataset.iid_field) - 1
     if not any(name.endswith(f"@{items}") for name in metrics):
@@ -43,19 +42,14 @@ def k_above_catalogue(case: Case) -> str:
 @torch.no_grad()
 def all_modalities_missing(case: Case) -> str:
     """A patient of whom nothing is known, and a catalogue without texts and pictures, get finite scores."""
-    requests, model = case.requests, case.model
-    patients = PatientFeatures(requests, model.states, model.widths, device=case.device,
-                               cache=case.cache)
+    tokens = {request.name for request in case.requests if request.side == "item" and request.modality == "tokens"}
+    model = case.model
+    patients = model.patients(device=case.device, cache=case.cache)
     nobody = patients.encode([dict.fromkeys(patients.keys)])
     want_finite(model.score_features(nobody)[:, 1:], "a patient of whom nothing is known")
-    bare = {name: (torch.full_like(matrix, -1) if _is_tokens(case, name) else torch.zeros_like(matrix),
+    bare = {name: (torch.full_like(matrix, -1) if name in tokens else torch.zeros_like(matrix),
                    torch.zeros_like(present)) for name, (matrix, present) in model.item_inputs().items()}
     known = model.user_inputs(case.users.to(case.device))
     want_finite(model.forward(known, bare)[:, 1:], "items without texts and pictures")
     want_finite(model.forward(nobody, bare)[:, 1:], "nothing known of patient and items")
     return f"{len(patients.keys)} keys empty, {len(bare)} item features absent"
-
-
-def _is_tokens(case: Case, name: str) -> bool:
-    return any(request.name == name and request.side == "item" and request.modality == "tokens"
-               for request in case.requests)

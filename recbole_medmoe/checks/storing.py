@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
-from ..data import PatientFeatures
 from ..encoders import EncoderSpec
 from .case import Case
 from .measures import want_close
 
 PATIENT = {"text": "Patient with hypertension and gout, sex female.", "age": 60, "sex": "female", "bmi": 25.0,
-           "conditions": ["hypertension", "gout"], "medicines": ["statin"]}
+           "conditions": ["hypertension", "gout"], "medicines": ["statin"],
+           "diag": ["hypertension", "gout", "never seen"], "proc": None,
+           "earlier": [{"diag": ["diabetes"]}, {"proc": ["test0"], "medications": ["iron", "never seen"]}]}
 _LIMIT = 1e-6
 
 
@@ -42,7 +43,7 @@ def fresh_process_same_scores(case: Case) -> str:
 def _by_hand(case: Case, where: tuple[Path, Any]) -> str:
     """A patient written by hand, for models whose features need no frozen encoder."""
     model = case.model
-    patients = PatientFeatures(case.requests, model.states, model.widths, device=where[1], cache=case.cache)
+    patients = model.patients(device=where[1], cache=case.cache)
     known = [{key: PATIENT[key] for key in patients.keys}]
     here = model.score_features(patients.encode(known))[:, 1:].float()
     return want_close(here, case.fresh.scores(*where, patients=known), "a patient written by hand", _LIMIT)

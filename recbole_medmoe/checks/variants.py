@@ -36,14 +36,16 @@ def one_item(source: Path, target: Path, split: str) -> Path:
     for tail in ("user", "item", "inter", "yaml", *parts):
         shutil.copy(source / f"{source.name}.{tail}", target / f"{target.name}.{tail}")
     for room in ("text", "features", "images"):
-        shutil.copytree(source / room, target / room)
-    shutil.copy(source / "images.csv", target)
+        if (source / room).is_dir():
+            shutil.copytree(source / room, target / room)
     shared = [{_cell(line, 1) for line in _lines(target / f"{target.name}.{part}")} for part in parts]
     item = min(set.intersection(*shared))
     for path in target.glob("*.inter"):
         _keep(path, lambda line: _cell(line, 1) == item)
     _keep(target / f"{target.name}.item", lambda line: _cell(line, 0) == item)
-    _keep(target / "images.csv", lambda line: next(csv.reader([line]))[0] == item)
+    if (source / "images.csv").is_file():
+        shutil.copy(source / "images.csv", target)
+        _keep(target / "images.csv", lambda line: next(csv.reader([line]))[0] == item)
     texts = target / "text" / "item.jsonl"
     texts.write_text("".join(line + "\n" for line in texts.read_text(encoding="utf-8").splitlines()
                              if json.loads(line)["id"] == item), encoding="utf-8")
@@ -75,11 +77,11 @@ def supply_banks(folder: Path, requests: Iterable[FeatureRequest]) -> None:
 
 
 def _truth(folder: Path, side: str, tokens: list[str]) -> np.ndarray:
-    """Which conditions a patient has, or an item helps against [N, 4]: what the labels follow."""
+    """Which conditions a patient or visit has, or an item helps against [N, 4]: what the labels follow."""
     frame = read_atomic(folder / f"{folder.name}.{side}")
-    column = "conditions" if side == "user" else "category"
+    column = next(name for name in ("conditions", "diag", "category") if name in frame)
     found = {str(token): set(cell) if side == "user" else {cell}
-             for token, cell in zip(frame[f"{side}_id"], frame[column])}
+             for token, cell in zip(frame.iloc[:, 0], frame[column])}
     return np.array([[name in found[token] for name in CONDITIONS] for token in tokens], dtype=float)
 
 

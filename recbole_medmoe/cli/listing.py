@@ -8,7 +8,7 @@ import typer
 
 from .. import paths
 from ..errors import ConfigError, DataError, nearest
-from ..metrics import OWN_METRICS
+from ..metrics import OWN_METRICS, SET_METRICS
 from .output import console, say, table
 
 HELP = """Show the models, data sets, metrics or backbones; with a NAME, one of them in detail.
@@ -37,6 +37,7 @@ METRICS: Mapping[str, str] = {
     "ShannonEntropy": "entropy of the recommended items",
     "TailPercentage": "share of recommendations from the tail of the catalogue",
     **OWN_METRICS,
+    **SET_METRICS,
     "GAUC": "area under the curve, averaged over users",
     "AUC": "area under the curve; labelled evaluation only",
     "LogLoss": "log loss; labelled evaluation only",
@@ -158,10 +159,13 @@ def _dataset(name: str, data_path: Path | None) -> None:
     variants = label_variants(folder)
     if variants:
         say(f"Label variants (--labels=NAME): {', '.join(variants)}")
+    beside = folder / f"{name}.yaml"
+    settings = read_yaml(beside if beside.is_file() else paths.properties_dir() / "dataset" / f"{name}.yaml")
+    ids = [settings.get(key, usual) for key, usual in (("USER_ID_FIELD", "user_id"), ("ITEM_ID_FIELD", "item_id"))]
     columns: list[str] = []
     rows: list[list[str]] = []
     for split in paths.dataset_splits(folder):
-        found = statistics(folder, split)
+        found = statistics(folder, split, *ids)
         counts = {key: value for key, value in found.items() if isinstance(value, (int, float, str))}
         columns = columns or list(counts)
         rows.append([split] + [str(counts.get(column, "")) for column in columns])

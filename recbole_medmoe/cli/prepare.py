@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Mapping, Optional
 
 import typer
 
@@ -23,9 +23,66 @@ recbole-medmoe prepare healthfood eicu-demo/ GroceryStoreDataset/ sr28.zip --out
 """
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps ``prepare SOURCE`` a group also while there is one source."""
+_EICU = """Make a medication data set from eICU: unit stays, their diagnoses, treatments and medication orders.
+
+Needs patient, diagnosis, treatment, medication and admissiondrug as CSV or CSV.GZ, of the open demo or all of eICU.
+
+**Example**
+
+```text
+recbole-medmoe prepare eicu eicu-demo/ --out data/eicu-atc3 --codes atc3 --ddi ddinter/
+```
+"""
+
+_MIMIC3 = """Make a medication data set from MIMIC-III v1.4: admissions, their diagnoses, procedures and prescriptions.
+
+Needs ADMISSIONS, PATIENTS, DIAGNOSES_ICD, PROCEDURES_ICD, PRESCRIPTIONS and D_ICD_* as CSV or CSV.GZ, in any case.
+
+**Example**
+
+```text
+recbole-medmoe prepare mimic3 mimic-iii-1.4/ --out data/mimic3 --codes atc3 --ddi ddinter/
+```
+"""
+
+_MIMIC4 = """Make a medication data set from MIMIC-IV v2.2 or v3: hosp/ (and icu/), ICD-9 and ICD-10 side by side.
+
+**Example**
+
+```text
+recbole-medmoe prepare mimic4 mimiciv/3.1/ --out data/mimic4 --icu-only --memory 4GB
+```
+"""
+
+_TABLE = """Make a medication data set from any tables of visits, CSV or Parquet, by a mapping of their columns.
+
+docs/data/medication.md shows mappings, one of them for Synthea.
+
+**Example**
+
+```text
+recbole-medmoe prepare table synthea/csv/ --mapping synthea.yaml --out data/synthea
+```
+"""
+
+# Options that all sources of visits share.
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, named like the data set.")]
+Codes = Annotated[str, typer.Option("--codes", metavar="LEVEL", help="Items: ingredient, atc3, atc4 or atc5.")]
+CodesDir = Annotated[Optional[Path], typer.Option("--codes-dir", metavar="DIR", help="Folder of code maps.")]
+Ddi = Annotated[Optional[Path], typer.Option("--ddi", metavar="PATH", help="Interactions: DDInter or TWOSIDES.")]
+MinItemVisits = Annotated[int, typer.Option("--min-item-visits", min=1, help="Visits that a medication needs.")]
+MinItems = Annotated[int, typer.Option("--min-items", min=1, help="Medications that a visit needs.")]
+Fluids = Annotated[bool, typer.Option("--fluids", help="Keep infusion fluids, flushes and parenteral nutrition.")]
+DrugsBy = Annotated[str, typer.Option("--drugs-by", metavar="WAY", help="What says which drug a prescription is: name "
+                                      "(else its NDC), or ndc alone (as published work has it; needs --codes-dir).")]
+Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Limit of the reader's memory, e.g. 500MB.")]
+
+
+def _printed(summary: Mapping[str, object], out: Path, model: str) -> None:
+    """The table of what each step left, and what to do next."""
+    rows = [[str(key), str(value)] for key, value in summary.items()]
+    console().print(table("", ["step", "rows"], rows, right=(1,)))
+    say(f"written: {out}    next: recbole-medmoe --model {model} --dataset {out.name} --data_path={out.parent}")
 
 
 @app.command("healthfood", help=_HEALTHFOOD)
@@ -38,7 +95,86 @@ def healthfood(
     """Calls the converter and prints its counts."""
     from ..prepare import prepare_healthfood
 
-    summary = prepare_healthfood(eicu, grocery, usda, out, note)
-    rows = [[str(key), str(value)] for key, value in summary.items()]
-    console().print(table("", ["step", "rows"], rows, right=(1,)))
-    say(f"written: {out}    next: recbole-medmoe --model MedMoE --dataset {out.name} --data_path={out.parent}")
+    _printed(prepare_healthfood(eicu, grocery, usda, out, note), out, "MedMoE")
+
+
+@app.command("eicu", help=_EICU)
+def eicu(
+    raw: Annotated[Path, typer.Argument(metavar="EICU_DIR", help="Folder of eICU's CSV files.")],
+    out: Out,
+    codes: Codes = "atc4",
+    treatments: Annotated[str, typer.Option("--treatments", metavar="WHICH", help="Treatments that become codes: all, "
+                                            "non-drug (those that name no drug or class) or none.")] = "non-drug",
+    codes_dir: CodesDir = None,
+    ddi: Ddi = None,
+    fluids: Fluids = False,
+    min_item_visits: MinItemVisits = 10,
+    min_items: MinItems = 2,
+    memory: Memory = "2GB",
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import VisitOptions, prepare_eicu
+
+    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
+    _printed(prepare_eicu(raw, out, note, options, treatments), out, "VisitLR")
+
+
+@app.command("mimic3", help=_MIMIC3)
+def mimic3(
+    raw: Annotated[Path, typer.Argument(metavar="MIMIC_DIR", help="Folder of MIMIC-III's CSV files.")],
+    out: Out,
+    codes: Codes = "atc4",
+    codes_dir: CodesDir = None,
+    ddi: Ddi = None,
+    drugs_by: DrugsBy = "name",
+    fluids: Fluids = False,
+    min_item_visits: MinItemVisits = 10,
+    min_items: MinItems = 1,
+    memory: Memory = "2GB",
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import VisitOptions, prepare_mimic3
+
+    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
+    _printed(prepare_mimic3(raw, out, note, options, drugs_by), out, "VisitLR")
+
+
+@app.command("mimic4", help=_MIMIC4)
+def mimic4(
+    raw: Annotated[Path, typer.Argument(metavar="MIMIC_DIR", help="Folder of MIMIC-IV that holds hosp/ and icu/.")],
+    out: Out,
+    codes: Codes = "atc4",
+    codes_dir: CodesDir = None,
+    ddi: Ddi = None,
+    drugs_by: DrugsBy = "name",
+    fluids: Fluids = False,
+    icu_only: Annotated[bool, typer.Option("--icu-only", help="Only admissions with a stay in an ICU.")] = False,
+    min_item_visits: MinItemVisits = 10,
+    min_items: MinItems = 1,
+    memory: Memory = "2GB",
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import VisitOptions, prepare_mimic4
+
+    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
+    _printed(prepare_mimic4(raw, out, note, options, drugs_by, icu_only), out, "VisitLR")
+
+
+@app.command("table", help=_TABLE)
+def tables(
+    raw: Annotated[Path, typer.Argument(metavar="RAW_DIR", help="Folder of the files that the mapping names.")],
+    mapping: Annotated[Path, typer.Option("--mapping", metavar="FILE", help="YAML: which file and column holds what.")],
+    out: Out,
+    codes: Codes = "atc4",
+    codes_dir: CodesDir = None,
+    ddi: Ddi = None,
+    fluids: Fluids = False,
+    min_item_visits: MinItemVisits = 10,
+    min_items: MinItems = 1,
+    memory: Memory = "2GB",
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import VisitOptions, prepare_table
+
+    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
+    _printed(prepare_table(raw, mapping, out, note, options), out, "VisitLR")

@@ -45,7 +45,8 @@ def run(
     dataset: Annotated[str, typer.Option(
         "--dataset", "-d", metavar="NAME", help="Data set: a packaged one, ml-100k, or one under data_path.")] = "",
     split: Annotated[str, typer.Option(
-        "--split", metavar="NAME", help="Which pre-split files; default: the data set's own default.")] = "",
+        "--split", metavar="NAME", help="Which pre-split files; default: the data set's own default. 'folds' runs "
+        "fold0, fold1 ... and scores every row once.")] = "",
     seeds: Annotated[str, typer.Option(
         "--seeds", metavar="0,1,2", help="One run per model and seed; rows are averaged over seeds first.")] = "",
     config: Annotated[list[Path], typer.Option(
@@ -144,7 +145,9 @@ def _print_configurations(names: Sequence[str], dataset: str, split: str | None,
     from ..config import MedConfig
 
     for name in names:
-        config = MedConfig(name, dataset, split=split, argv=argv, files=files, beside=names)
+        # All folds have one configuration, but for the split.
+        config = MedConfig(name, dataset, split="fold0" if split == "folds" else split, argv=argv, files=files,
+                           beside=names)
         rows = [[key, str(value), origin] for key, value, origin in config.table()]
         title = f"{name} on {dataset}" + (f", split {config.split}" if config.split else "")
         console().print(table(title, ["key", "value", "origin"], rows))

@@ -10,6 +10,7 @@ from ..registry import ModelSpec, find_model
 from .known import comment_types, model_yaml, recbole_folder
 from .loading import Layer, read_arguments, read_mapping, read_yaml
 from .places import Place
+from .protocols import open_keys, read_protocol
 from .stack import Stack
 
 
@@ -83,6 +84,12 @@ def lay(spec: ModelSpec | None, recbole: Sequence[Layer], place: Place, given: S
         stack.lay(layer)
         stack.types.update(comment_types(defaults[0]))
         stack.defaults.update(layer.values)
+    protocol = latest([data_layer, *given], "protocol", None)
+    published = read_protocol(protocol, faults) if isinstance(protocol, str) else Layer("")
+    stack.lay(Layer(published.origin, {key: value for key, value in published.values.items() if value is not None}))
     for layer in given:
         stack.lay(layer)
+    if published.values and stack.values.get("task") != "medication":
+        faults.append(f"{stack.shown('protocol')}: it is for task medication")
+    faults += open_keys(published, stack)
     return stack

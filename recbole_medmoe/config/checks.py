@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, nearest
-from ..metrics import OWN_METRICS
+from ..metrics import OWN_METRICS, RANK_METRICS, SET_METRICS
 from .known import expected_type, fits
 from .settings import REFUSED
 from .stack import Stack
@@ -167,6 +167,13 @@ def picture_faults(stack: Stack, model_class: Any, params: BaseModel | None) -> 
             "leave images at catalogue, or take one that does, e.g. MedMoE"]
 
 
+def visit_faults(stack: Stack) -> list[str]:
+    """Keys of visits where users are none."""
+    if stack.values.get("task") == "medication" or stack.values.get("target_visits") != "last":
+        return []
+    return [f"{stack.shown('target_visits')}: it is for task medication"]
+
+
 def modes(arguments: dict[str, Any]) -> list[Any]:
     """Evaluation modes of ``eval_args``: one for both phases, or one per phase."""
     mode = arguments.get("mode", "full")
@@ -196,8 +203,33 @@ def metric_faults(stack: Stack) -> list[str]:
                 or isinstance(arguments, dict) and set(modes(arguments)) != {"full"}):
         faults.append(f"{stack.shown('metrics')}: {', '.join(own)} need full ranking: no GAUC beside them, and "
                       "eval_args mode full; name other metrics")
+    faults += _set_faults(stack, names)
     if "valid_metric" in stack.given and isinstance(stack.values["valid_metric"], str):
         faults += _valid_metric_faults(stack, names, valid)
+    return faults
+
+
+def _set_faults(stack: Stack, names: list[str]) -> list[str]:
+    """Metrics of medication sets elsewhere, and what is not offered where they are."""
+    sets, ranks = ({known.lower() for known in table} for table in (SET_METRICS, RANK_METRICS))
+    if stack.values.get("task") != "medication":
+        strange = [name for name in names if name.lower() in sets]
+        return [f"{stack.shown('metrics')}: {', '.join(strange)} need task: medication"] if strange else []
+    from recbole.evaluator import metrics_dict
+
+    faults = []
+    strange = [name for name in names if name.lower() in metrics_dict and name.lower() not in sets | ranks]
+    if strange:
+        faults.append(f"{stack.shown('metrics')}: {', '.join(strange)} are not offered for task medication; valid: "
+                      f"{', '.join((*SET_METRICS, *RANK_METRICS))}")
+    chosen = stack.values.get("valid_metric")
+    if isinstance(chosen, str) and chosen.lower() in sets - {"prauc", "jaccard", "f1"}:
+        faults.append(f"{stack.shown('valid_metric')}: it does not say how right a set is; valid: PRAUC, Jaccard, F1, "
+                      "or a ranking metric")
+    arguments = stack.values.get("eval_args")
+    if isinstance(arguments, dict) and set(modes(arguments)) != {"full"}:
+        faults.append(f"eval_args ({stack.origins['eval_args']}): task medication scores every medication of every "
+                      "visit; write mode: full")
     return faults
 
 

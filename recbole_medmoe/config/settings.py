@@ -1,7 +1,7 @@
 """Types and ranges of the framework's keys, RecBole's and ours; the defaults lie in the YAML files."""
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
 
@@ -32,7 +32,8 @@ class Settings(BaseModel):
     images: Literal["catalogue", "photo", "blurred", "none"]
     data_path: str
     allow_download: bool
-    task: Literal["any", "food"]
+    task: Literal["any", "food", "medication"]
+    target_visits: Literal["all", "last"]
     runs_dir: str
     cache_dir: str | None
 
@@ -81,6 +82,10 @@ class Settings(BaseModel):
     metric_decimal_place: NonNegativeInt
     bootstrap_draws: PositiveInt
     min_group: PositiveInt
+    set_threshold: Literal["tuned"] | Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+    rounds: NonNegativeInt
+    round_share: float = Field(gt=0, le=1, allow_inf_nan=False)
+    protocol: str | None
 
     # Checks
     extra_keys: list[str]

@@ -10,26 +10,33 @@ apply()
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
-    from .dataset import MedDataset, create_dataset
+    from .create import create_dataset
+    from .dataset import MedDataset
     from .loaders import data_preparation
     from .patients import PatientFeatures
     from .profile import ProfileEncoder
     from .requests import FeatureRequest, FeatureSource, FeatureTable, TokenSpec, WordSpec
+    from .visit_patients import VisitPatients
+    from .visit_tables import VisitTables
+    from .visits import VisitDataset
     from .words import WordEncoder
 
 _HOME = {
     "Catalogue": "catalogue",
-    "MedDataset": "dataset", "create_dataset": "dataset",
+    "create_dataset": "create",
+    "MedDataset": "dataset",
     "data_preparation": "loaders",
     "PatientFeatures": "patients",
     "ProfileEncoder": "profile",
     "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests",
     "TokenSpec": "requests", "WordSpec": "requests",
+    "VisitDataset": "visits", "VisitPatients": "visit_patients", "VisitTables": "visit_tables",
     "WordEncoder": "words",
 }
 __all__ = [
     "Catalogue", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder",
-    "TokenSpec", "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
+    "TokenSpec", "VisitDataset", "VisitPatients", "VisitTables", "WordEncoder", "WordSpec", "create_dataset",
+    "data_preparation",
 ]
 
 

@@ -9,8 +9,10 @@ from torch import Tensor
 from ..encoders import PADDING
 from ..errors import CheckpointError
 from .requests import FeatureRequest, FeatureTable
+from .visit_tables import VisitTables
 
 _SCHEMA = 1
+_SEEN = "seen_codes."
 
 
 class Catalogue:
@@ -23,10 +25,14 @@ class Catalogue:
         widths: D per user request key.
         states: JSON state per fitted request key.
         item_field: name of the item column.
+        visits: codes without visits, for models of visits.
+        ddi: [I, I] bool, for models of visits.
     """
 
     def __init__(self, item_tokens: list[str], known: Tensor, items: Mapping[str, FeatureTable],
-                 widths: Mapping[str, int], states: Mapping[str, dict[str, Any]], item_field: str) -> None:
+                 widths: Mapping[str, int], states: Mapping[str, dict[str, Any]], item_field: str,
+                 visits: VisitTables | None = None, ddi: Tensor | None = None) -> None:
+        self.visits, self.ddi = visits, ddi
         self.item_tokens = list(item_tokens)
         self.items, self.widths, self.states = dict(items), dict(widths), dict(states)
         self._known, self.item_field = known, item_field
@@ -73,12 +79,16 @@ class Catalogue:
             matrix = table.matrix.to_dense() if table.matrix.is_sparse else table.matrix
             found[f"{key}.matrix"] = matrix.contiguous().cpu()
             found[f"{key}.present"] = table.present.to(torch.uint8).cpu()
+        if self.visits is not None:
+            found |= {f"{_SEEN}{kind}": seen.to(torch.uint8).cpu() for kind, seen in self.visits.seen.items()}
+        if self.ddi is not None:
+            found["ddi"] = self.ddi.to(torch.uint8).cpu()
         return found
 
     def document(self) -> dict[str, Any]:
         """The rest as plain JSON: tokens, widths and fitted states; nothing of any user."""
         return {"schema": _SCHEMA, "item_tokens": self.item_tokens, "widths": self.widths, "states": self.states,
-                "item_field": self.item_field}
+                "item_field": self.item_field, **({} if self.visits is None else {"codes": self.visits.vocabulary})}
 
     @classmethod
     def read(cls, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> Catalogue:
@@ -91,5 +101,9 @@ class Catalogue:
             raise CheckpointError(f"catalogue of schema {document.get('schema')}; this version reads {_SCHEMA}")
         keys = [name.removesuffix(".matrix") for name in tensors if name.endswith(".matrix")]
         items = {key: FeatureTable(tensors[f"{key}.matrix"], tensors[f"{key}.present"].bool()) for key in keys}
+        visits = None
+        if "codes" in document:
+            seen = {kind: tensors[f"{_SEEN}{kind}"].bool() for kind in document["codes"]}
+            visits = VisitTables.empty(document["codes"], seen)
         return cls(document["item_tokens"], tensors["known"].bool(), items, document["widths"], document["states"],
-                   document["item_field"])
+                   document["item_field"], visits, tensors["ddi"].bool() if "ddi" in tensors else None)

@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -11,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from recbole.data.dataset import Dataset
-from recbole.utils import FeatureType, ModelType
+from recbole.utils import FeatureType
 from torch import Tensor
 
 from ..atomic import PARTS, inter_path, read_atomic, read_manifest, statistics, validate_folder
@@ -21,14 +19,10 @@ from ..paths import cache_dir, dataset_folder
 from .requests import FeatureRequest, FeatureTable
 from .share import kept_users, recount
 from .tables import FolderFeatures
+from .visit_tables import VisitTables
 
 GROUP_COLUMN = "conditions"
 RECBOLE_OWN = "ml-100k"  # RecBole always reads this one from its own package
-_BY_TYPE = {
-    ModelType.SEQUENTIAL: "SequentialDataset",
-    ModelType.KNOWLEDGE: "KnowledgeBasedDataset",
-    ModelType.DECISIONTREE: "DecisionTreeDataset",
-}
 
 
 class MedMixin:
@@ -88,10 +82,10 @@ class MedMixin:
         share = self.config["train_share"]
         if share is None or share >= 1:
             return part
-        users, names = part.inter_feat[self.uid_field], self.user_tokens
+        users, owners = part.inter_feat[self.uid_field], self.patient_tokens
         seen = torch.unique(users).tolist()
-        kept = kept_users([names[user] for user in seen], share, self.config["seed"])
-        ids = torch.tensor([user for user in seen if names[user] in kept])
+        kept = kept_users(list(dict.fromkeys(owners[user] for user in seen)), share, self.config["seed"])
+        ids = torch.tensor([user for user in seen if owners[user] in kept])
         self.statistics["train_users"] = {"kept": len(ids), "of": len(seen)}
         return part.copy(part.inter_feat[torch.isin(users, ids).nonzero().squeeze(-1)])
 
@@ -99,6 +93,7 @@ class MedMixin:
         """Splits as RecBole does, keeps a share of the training users, and notes what has a training row."""
         parts = super().build()  # type: ignore[misc]
         parts[0] = self._with_train_share(parts[0])
+        parts = self._targets(parts)
         users, items = parts[0].inter_feat[self.uid_field], parts[0].inter_feat[self.iid_field]
         seen_users = torch.zeros(self.num(self.uid_field), dtype=torch.bool).index_fill_(0, users, True)
         seen_items = torch.zeros(self.num(self.iid_field), dtype=torch.bool).index_fill_(0, items, True)
@@ -108,6 +103,10 @@ class MedMixin:
         if "train_users" in self.statistics and "items_per_user" in self.statistics:
             tested = [torch.unique(parts[-1].inter_feat[field]) for field in (self.uid_field, self.iid_field)]
             self.statistics |= recount(self.statistics, (seen_users, seen_items), (tested[0], tested[1]), rows["train"])
+        return parts
+
+    def _targets(self, parts: list[Any]) -> list[Any]:
+        """The rows of each part that are trained on or scored: here all."""
         return parts
 
     def num(self, field: str) -> int:
@@ -123,6 +122,26 @@ class MedMixin:
     def user_tokens(self) -> list[str]:
         """U tokens by internal id, [PAD] first."""
         return [str(token) for token in self.field2id_token[self.uid_field]]
+
+    @property
+    def patient_tokens(self) -> list[str]:
+        """The patient behind each user by internal id [U], [PAD] first: here the user."""
+        return self.user_tokens
+
+    def clusters(self, user_tokens: Sequence[str]) -> np.ndarray:
+        """The patient of each of N users -> [N] text: rows of one patient are drawn together by the bootstrap."""
+        owner = dict(zip(self.user_tokens, self.patient_tokens))
+        return np.array([owner[token] for token in user_tokens])
+
+    @property
+    def visits(self) -> VisitTables | None:
+        """None: users are no visits; see `VisitMixin`."""
+        return None
+
+    @property
+    def ddi(self) -> Tensor | None:
+        """None: items are no medications; see `VisitMixin`."""
+        return None
 
     def _seen(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if self._shared["seen"] is None:
@@ -180,7 +199,8 @@ class MedMixin:
                        "notes": {"derived_from_credentialed": self.is_credentialed}}
             cache = Path(self.config["cache_dir"]) if self.config["cache_dir"] else cache_dir()
             tokens = {"user": self.user_tokens, "item": self.item_tokens}
-            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options, self.config["split"])
+            columns = {"user": (self.config["load_col"] or {}).get("user")}
+            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options, self.config["split"], columns)
         return self._shared["store"]
 
     @property
@@ -264,20 +284,3 @@ class MedMixin:
 
 class MedDataset(MedMixin, Dataset):
     """`MedMixin` over RecBole's plain ``Dataset``: what all feature models and most of RecBole's use."""
-
-
-def create_dataset(config: Any) -> Any:
-    """The data set class that RecBole would pick for the model, with `MedMixin` in front. Nothing is cached in pickles.
-
-    Raises:
-        DataError: the folder is missing or breaks a rule of the atomic files.
-    """
-    module = importlib.import_module("recbole.data.dataset")
-    own = f"{config['model']}Dataset"
-    base = getattr(module, own if hasattr(module, own) else _BY_TYPE.get(config["MODEL_TYPE"], "Dataset"))
-    return _with_mixin(base)(config)
-
-
-@lru_cache(maxsize=None)
-def _with_mixin(base: type) -> type:
-    return MedDataset if base is Dataset else type(f"Med{base.__name__}", (MedMixin, base), {})

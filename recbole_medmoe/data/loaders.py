@@ -61,11 +61,15 @@ def _samplers(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, An
         DataError: negatives are to be drawn for a user who has every item.
     """
     ranked = [config[f"{phase}_neg_sample_args"] for phase in ("valid", "test")]
-    draws = config["train_neg_sample_args"]["distribution"] != "none"
-    if not draws and not config["repeatable"] and all(args == FULL_SORT for args in ranked):
-        known = PositivesSampler(["train", "valid", "test"], parts)
-        return None, known.set_phase("valid"), known.set_phase("test")
+    negatives = config["train_neg_sample_args"]
+    draws, repeats = negatives["distribution"] != "none", getattr(dataset, "scores_repeats", False)
     try:
+        train = None
+        if draws and repeats:  # a negative is what training lacks, whatever is given again later
+            train = Sampler(["train"], parts[:1], negatives["distribution"], negatives["alpha"]).set_phase("train")
+        if (repeats or not draws and not config["repeatable"]) and all(args == FULL_SORT for args in ranked):
+            known = PositivesSampler(["train", "valid", "test"], parts)
+            return train, known.set_phase("valid"), known.set_phase("test")
         return create_samplers(config, dataset, parts)
     except ValueError as fault:
         if "interacted with all items" not in str(fault):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..encoders import EncoderSpec
 from ..errors import ConfigError
+from .visit_tables import VisitTables
 
 SIDES = ("user", "item")
 MODALITIES = ("text", "image", "profile", "codes", "words", "tokens")
@@ -94,6 +95,14 @@ class FeatureSource(Protocol):
     """What a `FeatureRecommender` needs of its data: `MedDataset` while training, `Catalogue` afterwards."""
 
     item_tokens: list[str]
+
+    @property
+    def visits(self) -> VisitTables | None:
+        """Codes, history and medications where users are visits (task medication), else None."""
+
+    @property
+    def ddi(self) -> Tensor | None:
+        """[I, I] bool: pairs of medications that interact; None where there is no list."""
 
     @property
     def train_users(self) -> Tensor:

@@ -14,6 +14,7 @@ from ..encoders import EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictur
 from ..errors import DataError
 from .profile import ProfileEncoder
 from .requests import FeatureRequest, FeatureTable, TokenSpec, WordSpec
+from .visit_tables import STRUCTURE
 from .words import WordEncoder
 
 
@@ -27,6 +28,7 @@ class FolderFeatures:
         cache: folder of caches for what the data set does not ship.
         options: ``reencode``, ``device``, ``batch_tokens``, ``progress``, ``allow_download``, ``notes`` for encoders.
         split: its own texts, where it has some, stand in for the common ones.
+        columns: columns that a profile takes where it names none, by side; where they are not stated, all.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class FolderFeatures:
     cache: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
+    columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._texts: dict[str, dict[str, str]] = {}
@@ -153,7 +156,9 @@ class FolderFeatures:
         records, types = self.records(request.side)
         fits: Callable[[str], bool] = (lambda kind: kind == "token_seq") if request.modality == "codes" else (
             lambda kind: kind in ("float", "token", "token_seq"))
-        names = request.fields or tuple(name for name, kind in types.items() if fits(kind))
+        offered = self.columns.get(request.side) or types
+        names = request.fields or tuple(name for name, kind in types.items()
+                                        if fits(kind) and name in offered and name not in STRUCTURE)
         encoder = ProfileEncoder.fit([row for row, seen in zip(records, fit.tolist()) if seen], types, names)
         if not encoder.width:
             raise DataError(f"{self.folder.name}.{request.side} has no column for the feature '{request.name}'")

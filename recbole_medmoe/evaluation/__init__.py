@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 from .comparison import Against, Comparison, ModelSummary, compare
 from .groups import GroupRow, group_table
 from .item_groups import ItemGroup, item_groups, reclassified
+from .medication import average_precision, interactions, overlap, tune_threshold
 from .ranking import ROW_METRICS, rank_metrics
+from .ratios import ratio_names, ratio_parts
+from .rounds import round_table
 from .routing import routing_table
 from .statistics import (Equivalence, Interval, Paired, TTest, bootstrap_interval, effect_size, equivalence, holm,
                          paired_bootstrap, paired_t, ratio_interval)
@@ -15,9 +18,10 @@ if TYPE_CHECKING:
     from .evaluator import FULL_SORT_METRICS, Evaluation, evaluate_full_sort, supports
 
 __all__ = ["FULL_SORT_METRICS", "ROW_METRICS", "Against", "Comparison", "Equivalence", "Evaluation", "GroupRow",
-           "Interval", "ItemGroup", "ModelSummary", "Paired", "TTest", "bootstrap_interval", "compare", "effect_size",
-           "equivalence", "evaluate_full_sort", "group_table", "holm", "item_groups", "paired_bootstrap", "paired_t",
-           "rank_metrics", "ratio_interval", "reclassified", "routing_table", "supports"]
+           "Interval", "ItemGroup", "ModelSummary", "Paired", "TTest", "average_precision", "bootstrap_interval",
+           "compare", "effect_size", "equivalence", "evaluate_full_sort", "group_table", "holm",
+           "interactions", "item_groups", "overlap", "paired_bootstrap", "paired_t", "rank_metrics", "ratio_interval",
+           "ratio_names", "ratio_parts", "reclassified", "round_table", "routing_table", "supports", "tune_threshold"]
 
 
 def __getattr__(name: str) -> Any:

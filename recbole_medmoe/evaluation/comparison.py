@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
+from .ratios import means, plain_names, ratio_names, ratio_parts
 from .statistics import (Interval, Paired, TTest, effect_size, holm, interval_of, paired_of, paired_t,
                          resampled_means)
 
@@ -38,7 +39,8 @@ class ModelSummary:
     Attributes:
         name: as given.
         seeds: number of runs.
-        intervals: metric to mean over rows (seeds averaged per row first) with its bootstrap interval over patients.
+        intervals: metric to mean over rows (seeds averaged per row first) with its bootstrap interval over patients;
+            pooled metrics to the ratio of the sums, with the same draws of patients.
         spread: metric to the standard deviation of the runs' means over seeds; None for a single run.
         against: None for the first model.
     """
@@ -82,6 +84,7 @@ def compare(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str, *,
 
     Args:
         rows_by_model: name to one (row ids [N], metric to values [N]) for each seed; the rows may come in any order.
+            A pooled metric has two columns, see `ratio_columns`.
         primary: metric of the tests, e.g. ``ndcg@5``.
         clusters: row id to patient; without it each row id is a patient.
         draws, seed, level: of the bootstrap.
@@ -98,19 +101,30 @@ def compare(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str, *,
     columns = {(name, metric): values for name, found in averaged.items() for metric, values in found.items()}
     # Differences are columns of their own: where two models are equal, they are exactly 0 in every resample.
     columns |= {(name, "difference"): averaged[name][primary] - base for name in others}
-    means = dict(zip(columns, resampled_means(np.stack(list(columns.values()), axis=1), patients, draws, seed).T))
-    tests = {name: paired_of(columns[name, "difference"].mean(), means[name, "difference"], level) for name in others}
+    drawn = dict(zip(columns, resampled_means(np.stack(list(columns.values()), axis=1), patients, draws, seed).T))
+    tests = {name: paired_of(columns[name, "difference"].mean(), drawn[name, "difference"], level) for name in others}
     corrected = dict(zip(tests, holm([paired.p for paired in tests.values()])))
     models = tuple(
         ModelSummary(name, len(seeds),
-                     {metric: interval_of(values.mean(), means[name, metric], level)
-                      for metric, values in averaged[name].items()},
+                     _intervals(averaged[name], {metric: drawn[name, metric] for metric in averaged[name]}, level),
                      spreads[name],
                      Against(tests[name], paired_t(averaged[name][primary], base, patients),
                              effect_size(averaged[name][primary], base, patients), corrected[name])
                      if name in tests else None)
         for name, seeds in rows_by_model.items())
     return Comparison(primary, models, len(ids), len(np.unique(patients)), draws, level)
+
+
+def _intervals(columns: Mapping[str, Array], drawn: Mapping[str, Array], level: float) -> dict[str, Interval]:
+    """Metric to its interval, from values [N] and resampled means [draws] of each column."""
+    centres = means(columns)
+    found = {name: interval_of(centres[name], drawn[name], level) for name in plain_names(columns)}
+    for name in ratio_names(columns):
+        above, below = ratio_parts(name)
+        if name in centres:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[name] = interval_of(centres[name], drawn[above] / drawn[below], level)
+    return found
 
 
 def _align(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str) -> tuple[
@@ -134,7 +148,8 @@ def _align(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str) -> tup
             sorted_seeds.append({metric: np.asarray(columns[metric], dtype=np.float64)[order] for metric in metrics})
         averaged[name] = {metric: np.mean([columns[metric] for columns in sorted_seeds], axis=0)
                           for metric in metrics}
-        spreads[name] = {metric: float(np.std([columns[metric].mean() for columns in sorted_seeds], ddof=1))
-                         if len(sorted_seeds) > 1 else None for metric in metrics}
+        by_seed = [means(columns) for columns in sorted_seeds]
+        spreads[name] = {metric: float(np.std([found[metric] for found in by_seed], ddof=1)) if len(by_seed) > 1
+                         else None for metric in by_seed[0] if all(metric in found for found in by_seed)}
     assert ids is not None
     return ids, averaged, spreads

@@ -34,6 +34,7 @@ class Evaluation:
         row_ids: [N] internal user ids.
         topk_items: [N, K] internal item ids, best first; 0 ([PAD]) where a user has fewer than K items to rank.
         seconds: wall time, synchronised with the device.
+        threshold: what made sets of scores; None where only ranks count.
     """
 
     metrics: dict[str, float]
@@ -41,6 +42,7 @@ class Evaluation:
     row_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     topk_items: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     seconds: float = 0.0
+    threshold: float | None = None
 
     def rounded(self, places: int = 4) -> dict[str, float]:
         """The metrics as RecBole gives them, rounded to ``metric_decimal_place``."""
@@ -102,7 +104,7 @@ def evaluate_full_sort(model: Any, loader: Any, *, topk: Sequence[int], metrics:
         raise ValueError(f"{', '.join((*POPULARITY_METRICS, LIFT))} need the items' training counts")
     device = torch.device(device)
     item_num = int(item_num or loader._dataset.item_num)
-    started = _clock(device)
+    started = clock(device)
     model.eval()
     ranked = _rank(model, full_sort_batches(loader, item_num, candidates, progress), max(topk), item_num, device,
                    candidates, precision, loader, train_counts if LIFT in names else None)
@@ -115,10 +117,11 @@ def evaluate_full_sort(model: Any, loader: Any, *, topk: Sequence[int], metrics:
     values = {name: float(column.mean()) for name, column in columns.items()}
     values |= pooled_metrics(ranked.items, item_num, [name for name in names if name in POOLED_METRICS], topk)
     ordered = {f"{name}@{k}": values[f"{name}@{k}"] for name in names for k in topk}
-    return Evaluation(ordered, columns, ranked.rows, ranked.items, _clock(device) - started)
+    return Evaluation(ordered, columns, ranked.rows, ranked.items, clock(device) - started)
 
 
-def _clock(device: torch.device) -> float:
+def clock(device: torch.device) -> float:
+    """Seconds, once the device has done all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -133,10 +136,7 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
     popular: list[np.ndarray] = []
     lots, others = (None, None) if candidates is None else (Lots(candidates), Lots(candidates))
     for batch in batches:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            scores = _scores(model, batch.interaction.to(device), item_num, loader)
-        scores = scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
-        scores = scores.view(-1, item_num)
+        scores = score_block(model, batch.interaction, item_num, loader, device, precision)
         forbid(scores, batch.history)
         lists.append(top_items(scores, depth, lots))
         rows.append(batch.rows)
@@ -154,15 +154,18 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
                    np.concatenate(popular) if popular else hit[:0])
 
 
-def _scores(model: Any, interaction: Any, item_num: int, loader: Any) -> Tensor:
-    """Scores of a batch: [B * I] or [B, I], free to be written to."""
+def score_block(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device,
+                precision: str) -> Tensor:
+    """Scores [B, I] of a batch in float32 or wider, free to be written to."""
     from recbole.model.abstract_recommender import AbstractRecommender
 
-    if getattr(type(model), "full_sort_predict", None) is not AbstractRecommender.full_sort_predict:
-        scores = model.full_sort_predict(interaction)
-    else:
-        scores = _pair_scores(model, interaction, item_num, loader)
-    return scores
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        if getattr(type(model), "full_sort_predict", None) is not AbstractRecommender.full_sort_predict:
+            scores = model.full_sort_predict(interaction.to(device))
+        else:
+            scores = _pair_scores(model, interaction.to(device), item_num, loader)
+    scores = scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
+    return scores.view(-1, item_num)
 
 
 def _pair_scores(model: Any, interaction: Any, item_num: int, loader: Any) -> Tensor:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .ratios import means
+
 Array = np.ndarray
 
 
@@ -30,7 +32,7 @@ def group_table(columns: Mapping[str, Array], groups: Mapping[str, Array], *, mi
     """Means of each group.
 
     Args:
-        columns: metric to [N] values per row.
+        columns: metric to [N] values per row; pooled metrics by their two columns, see `ratio_columns`.
         groups: group to [N] bool; groups may overlap.
         min_group: smallest number of patients whose mean is shown (design 7).
         clusters: [N] the patient of each row.
@@ -46,6 +48,5 @@ def group_table(columns: Mapping[str, Array], groups: Mapping[str, Array], *, mi
             raise ValueError(f"group '{name}' has shape {inside.shape}, but there are {rows} rows")
         n = int(inside.sum()) if clusters is None else len(np.unique(np.asarray(clusters)[inside]))
         small = n < max(min_group, 1)
-        table[name] = GroupRow(n, None if small else {key: float(values[inside].mean())
-                                                      for key, values in columns.items()})
+        table[name] = GroupRow(n, None if small else means(columns, inside))
     return table

@@ -11,6 +11,7 @@ from recbole.utils import InputType
 from torch import Tensor, nn
 
 from ..data.catalogue import Catalogue
+from ..data.patients import PatientFeatures
 from ..data.requests import FeatureRequest, FeatureSource, FeatureTable
 from ..errors import ConfigError
 from ..layers import ModalityInput
@@ -163,6 +164,10 @@ class FeatureRecommender(GeneralRecommender):
         """Scores of B users that no data set holds -> [B, I]; see `PatientFeatures`."""
         self.eval()
         return self.forward(users, self.item_inputs())
+
+    def patients(self, **options: Any) -> PatientFeatures:
+        """What turns patients written by hand into user inputs; options as `PatientFeatures` has them."""
+        return PatientFeatures(self.requests, self.states, self.widths, **options)
 
     def diagnostics(self, users: Features, items: Features) -> dict[str, Tensor]:
         """What the model can tell about its inner choices, [B, ...] each; nothing unless a subclass has some."""

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -17,54 +18,10 @@ from ..config import MedConfig  # noqa: E402
 from ..errors import ConfigError, DataError  # noqa: E402
 from ..evaluation import Comparison  # noqa: E402
 from ..evaluation import compare as compare_rows  # noqa: E402
-from ..store import read_record, read_rows  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
+from .folds import FOLDS, join_folds, need_folds  # noqa: E402
 from .running import run_config, with_seed  # noqa: E402
-
-GROUP = "group:"   # how the columns of groups begin in rows.parquet
-ITEMS = "items: "  # and those of metrics on positives of one kind of item, ``items: <kind>/<metric>``
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A finished run as its folder tells it.
-
-    Attributes:
-        rows: [N] row ids.
-        columns: metric to [N] values; empty where the metrics have no values per row.
-        groups: name of a group of rows to [N] bool.
-        items: ``items: <kind>/<metric>`` to [N] values, NaN in rows without such a positive.
-    """
-
-    folder: Path
-    record: Mapping[str, Any]
-    rows: np.ndarray
-    columns: Mapping[str, np.ndarray]
-    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
-    items: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, folder: Path) -> StoredRun:
-        """Reads record and rows.
-
-        Raises:
-            RecordError: a file is missing, damaged, or does not fit the schema.
-        """
-        record = read_record(folder)
-        if not (folder / "rows.parquet").is_file():
-            return cls(folder, record, np.zeros(0, dtype=str), {})
-        table = read_rows(folder)
-        columns = {name: np.asarray(table[name], dtype=np.float64) for name in record["evaluation"]["metrics"]
-                   if name in table}
-        groups = {name.removeprefix(GROUP): np.asarray(table[name], dtype=bool) for name in table
-                  if name.startswith(GROUP)}
-        items = {name: np.asarray(table[name], dtype=np.float64) for name in table if name.startswith(ITEMS)}
-        return cls(folder, record, np.asarray(table["row"], dtype=str), columns, groups, items)
-
-    @property
-    def primary(self) -> str:
-        """The metric named beforehand: what validation chose by."""
-        return str(self.record["model"]["config"]["valid_metric"]).lower()
+from .stored import StoredRun  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -76,7 +33,7 @@ class Compared:
     @cached_property
     def comparison(self) -> Comparison | None:
         """Intervals and tests; None where the metrics have no values per row (AUC, LogLoss ...)."""
-        return compare_runs([StoredRun.read(folder) for folder in self.folders])
+        return compare_runs(join_folds([StoredRun.read(folder) for folder in self.folders]))
 
 
 def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None = None, split: str | None = None,
@@ -89,40 +46,49 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
 
     Args:
         models: names; the first is the reference.
-        dataset, split, files, argv, overrides, runs_dir, command: as in `run`.
+        dataset, files, argv, overrides, runs_dir, command: as in `run`.
+        split: as in `run`, or ``folds``: a run for each of ``fold0``, ``fold1`` ..., whose rows are compared together.
         seeds: None takes the configuration's single seed.
         per_model: keys and values of single models, which win over ``overrides``.
 
     Raises:
         ConfigError: all faults of all models at once; the other errors of `run`.
     """
-    given = dict(split=split, files=files, argv=argv)
+    given: dict[str, Any] = {"files": files, "argv": argv}
     own = {name: {**(overrides or {}), **(per_model or {}).get(name, {})} for name in models}
-    configs = _configurations(own, dataset, seeds, given)
+    splits: Sequence[str | None] = [split]
+    if split == FOLDS:
+        first = next(iter(own))
+        folder = MedConfig(first, dataset, overrides=own[first], beside=tuple(models), **given).dataset_folder
+        splits = need_folds(folder)
+    configs = _configurations(own, dataset, seeds, splits, given)
     folders: list[Path] = []
     for number, config in enumerate(configs, start=1):
         if len(configs) > 1:
-            print(f"[{number}/{len(configs)}] {config.spec.name}, seed {config['seed']}", file=sys.stderr, flush=True)
+            fold = f", {config.split}" if split == FOLDS else ""
+            print(f"[{number}/{len(configs)}] {config.spec.name}, seed {config['seed']}{fold}", file=sys.stderr,
+                  flush=True)
         folders.append(run_config(config, runs_dir=runs_dir, command=command).folder)
     return Compared(tuple(folders))
 
 
 def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds: Sequence[int] | None,
-                    given: Mapping[str, Any]) -> list[MedConfig]:
+                    splits: Sequence[str | None], given: Mapping[str, Any]) -> list[MedConfig]:
     configs: list[MedConfig] = []
     faults: list[str] = []
     for name, overrides in models.items():
-        for seed in seeds if seeds is not None else [None]:
+        for seed, split in product(seeds if seeds is not None else [None], splits):
             try:
-                configs.append(MedConfig(name, dataset, overrides=with_seed(overrides, seed), beside=tuple(models),
-                                         **given))
+                configs.append(MedConfig(name, dataset, split=split, overrides=with_seed(overrides, seed),
+                                         beside=tuple(models), **given))
             except ConfigError as error:
                 faults += error.faults if len(models) == 1 else [f"{name}: {fault}" for fault in error.faults]
                 break
     if faults:
         raise ConfigError(merge_faults(faults, list(models)))
     specs = list({config.spec.name: config.spec for config in configs}.values())
-    check_fitness(specs, configs[0].dataset_folder, configs[0].split, configs[0].labels)
+    for config in {config.split: config for config in configs}.values():
+        check_fitness(specs, config.dataset_folder, config.split, config.labels)
     return configs
 
 
@@ -163,7 +129,9 @@ def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
     if len(primaries) > 1:
         raise DataError(f"the runs name several primary metrics ({', '.join(sorted(primaries))}); give all the same "
                         "valid_metric")
-    return compare_rows(by_model, primaries.pop(), draws=runs[0].record["model"]["config"]["bootstrap_draws"])
+    clusters = None if runs[0].patients is None else dict(zip(runs[0].rows.tolist(), runs[0].patients.tolist()))
+    return compare_rows(by_model, primaries.pop(), clusters=clusters,
+                        draws=runs[0].record["model"]["config"]["bootstrap_draws"])
 
 
 def _check_data(runs: Sequence[StoredRun]) -> None:

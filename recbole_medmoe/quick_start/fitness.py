@@ -7,15 +7,19 @@ from typing import Sequence
 from .. import paths
 from ..atomic import inter_path, read_atomic
 from ..errors import ConfigError
-from ..registry import ModelSpec
-
-KNOWN_USERS = "known users"
+from ..registry import KNOWN_USERS, ModelSpec
 
 
 def strangers(folder: Path, split: str, labels: str | None = None) -> tuple[bool, bool]:
-    """Whether no test user, and whether no test item, has a training row in this split."""
+    """Whether no test user, and whether no test item, has a training row in this split; visits count as their patient.
+    """
     train, test = (read_atomic(inter_path(folder, split, part, labels)) for part in ("train", "test"))
-    unknown = [not set(train.iloc[:, index]) & set(test.iloc[:, index]) for index in (0, 1)]  # users, items
+    path, owner = folder / f"{folder.name}.user", {}
+    users = read_atomic(path) if path.is_file() else None
+    if users is not None and "patient_id" in users:
+        owner = dict(zip(users.iloc[:, 0], users["patient_id"]))
+    known, tested = ({owner.get(user, user) for user in rows.iloc[:, 0]} for rows in (train, test))
+    unknown = [not known & tested, not set(train.iloc[:, 1]) & set(test.iloc[:, 1])]  # users, items
     return unknown[0], unknown[1]
 
 

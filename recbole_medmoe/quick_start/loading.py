@@ -33,11 +33,13 @@ class TrainedModel:
         model: the torch module, in evaluation mode.
         record: the run's record.
         items: I item tokens without [PAD], in the order of the columns of `score`.
+        threshold: for task medication, a visit's set is what scores at or above it; None for other tasks.
     """
 
     def __init__(self, model: Any, record: Mapping[str, Any], items: Sequence[str],
                  patients: PatientFeatures | None) -> None:
         self.model, self.record, self.items = model.eval(), record, list(items)
+        self.threshold: float | None = None
         self._patients = patients
 
     @property
@@ -89,8 +91,12 @@ def load(folder: str | Path, device: str = "cpu") -> TrainedModel:
         raise CheckpointError(f"no run folder {place}")
     record, stored = read_record(place), load_model(place / "model")
     if "catalogue" in stored.extra:
-        return _feature_model(record, stored, torch.device(device))
-    return _id_model(record, stored, device)
+        trained = _feature_model(record, stored, torch.device(device))
+    else:
+        trained = _id_model(record, stored, device)
+    if "threshold" in stored.documents:
+        trained.threshold = float(stored.documents["threshold"]["threshold"])
+    return trained
 
 
 def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch.device) -> TrainedModel:
@@ -100,7 +106,7 @@ def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch
     config |= {"device": device, "cache_dir": None, "allow_download": False}
     model: Any = find_model(config["model"]).load()(config, catalogue)  # type: ignore[call-arg]
     _fill(model, stored)
-    patients = PatientFeatures(model.requests, model.states, model.widths, device=device)
+    patients = model.patients(device=device)
     return TrainedModel(model.to(device), record, catalogue.item_tokens[1:], patients)
 
 

@@ -16,6 +16,7 @@ from ..config import MedConfig
 from ..data import TokenSpec
 from ..encoders import EncoderSpec, backbone_sha256
 from ..evaluation import Evaluation, ItemGroup, routing_table
+from ..paths import dataset_folds
 from ..store import code_version, environment
 from .pictures import BEFORE, Shown
 
@@ -38,7 +39,9 @@ class Facts:
     data: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    threshold: float | None = None
+    rounds: dict[str, Any] | None = None
     test_scored: int = 0
     latency: dict[str, float] | None = None
     routing: dict[str, Any] | None = None
@@ -53,6 +56,9 @@ class Facts:
         self.training = {"epochs": len(trainer.history), "best_epoch": trainer.best_epoch,
                          "rows_per_second": rows * epochs / max(self.seconds["training"], 1e-9)}
         self.metrics = {name: float(value) for name, value in evaluation.metrics.items()}
+        # A DDI rate without a list of interactions is asked for and not known.
+        self.metrics |= {name: None for name in ("ddirate", "trueddirate") if name not in self.metrics
+                         and name in (metric.lower() for metric in self.config["metrics"])}
         self.seconds["evaluation"] = evaluation.seconds
         self.test_scored = trainer.test_scored
         self.latency = _latency(model, test, self.config["device"])
@@ -112,8 +118,9 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
         "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
-                       "threshold": None, "seconds": facts.seconds["evaluation"], "latency_ms": facts.latency,
-                       "test_scored": facts.test_scored},
+                       "threshold": facts.threshold, "seconds": facts.seconds["evaluation"],
+                       "latency_ms": facts.latency, "test_scored": facts.test_scored,
+                       **({"rounds": facts.rounds} if facts.rounds else {})},
         "routing": facts.routing,
     }
 
@@ -125,6 +132,9 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
         told["title"] = known.title
         if config.split in known.splits:
             told["split_description"] = known.splits[config.split].description
+    folds = dataset_folds(config.dataset_folder)
+    if config.split in folds:
+        told["folds"] = folds
     content = data_sha256(config.dataset_folder, config.split, config.labels)
     return {"name": config["dataset"], "sha256": content, "split": config.split, "labels": config.labels,
             "train_share": float(config["train_share"]), "users": dataset.statistics["users"],

@@ -19,7 +19,7 @@ from recbole.utils import init_seed  # noqa: E402  (RecBole needs `apply` first)
 from ..config import MedConfig  # noqa: E402
 from ..data import create_dataset, data_preparation  # noqa: E402
 from ..errors import MissingPackageError, TrainingError  # noqa: E402
-from ..evaluation import Evaluation, group_table  # noqa: E402
+from ..evaluation import Evaluation, group_table, round_table  # noqa: E402
 from ..store import PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
@@ -93,12 +93,15 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
         prepare(config["images"], model, train._dataset)
         with _timed(facts.seconds, "training"), keeper.on_failure(model, trainer, train._dataset):
             _, facts.valid = trainer.fit(train, valid, show_progress=config["show_progress"])
+            if config["task"] == "medication":
+                facts.threshold = trainer.choose_threshold(valid)
         with showing(config["images"], model, train._dataset) as shown:
             evaluation = trainer.evaluate_rows(test, "test")
         # What other pictures do to an item shows only beside the same item under its own.
         usual = trainer.evaluate_rows(test, "test") if shown.tells_items_apart else None
     facts.peak_memory_mib = memory.mib
     facts.groups = _groups(train._dataset, evaluation, config)
+    facts.rounds = _rounds(train._dataset, evaluation, config)
     facts.read(dataset=train._dataset, model=model, trainer=trainer, evaluation=evaluation, test=test)
     facts.see(shown, evaluation, usual, test)
     facts.seconds["run"] = time.perf_counter() - begun
@@ -169,5 +172,17 @@ def _groups(dataset: Any, evaluation: Evaluation, config: MedConfig) -> dict[str
     names = dataset.user_tokens
     tokens = [names[row] for row in evaluation.row_ids]
     masks = dataset.groups(tokens, "test")
-    lines = group_table(evaluation.columns, masks, min_group=config["min_group"])
+    lines = group_table(evaluation.columns, masks, min_group=config["min_group"], clusters=dataset.clusters(tokens))
     return {name: (masks[name], {"n": int(line.n), "metrics": line.metrics}) for name, line in lines.items()}
+
+
+def _rounds(dataset: Any, evaluation: Evaluation, config: MedConfig) -> dict[str, Any] | None:
+    """Scores on random parts of the test patients, as published tables have them; None where they are not asked for."""
+    if not config["rounds"] or not evaluation.columns:
+        return None
+    names = dataset.user_tokens
+    clusters = dataset.clusters([names[row] for row in evaluation.row_ids])
+    found = round_table(evaluation.columns, clusters, rounds=config["rounds"], share=config["round_share"],
+                        seed=config["seed"])
+    return {"rounds": config["rounds"], "share": config["round_share"],
+            "metrics": {name: {"mean": mean, "std": std} for name, (mean, std) in found.items()}}

@@ -30,14 +30,18 @@ def save_run(folder: Path, facts: Facts, model: Any, history: list[dict[str, Any
 
 
 def rows_of(facts: Facts, dataset: Any, evaluation: Evaluation, salt_folder: Path) -> dict[str, Any]:
-    """Columns of rows.parquet: row, ``group:`` columns, metrics, those of item groups (NaN where a row has no such
-    positive), topk; no text, no id where data are credentialed."""
+    """Columns of rows.parquet: row, for visits the patient, ``group:`` columns, metrics (pooled ones by numerator and
+    denominator), those of item groups (NaN where a row has no such positive), topk; no text, no id where data are
+    credentialed."""
     names = dataset.user_tokens
     tokens = [names[row] for row in evaluation.row_ids]
-    if dataset.is_credentialed:
-        tokens = hashed_ids(tokens, salt_folder / ".salt")   # one salt for all runs, so that their rows still pair
+    owners = {"patient": dataset.clusters(tokens).tolist()} if facts.config["task"] == "medication" else {}
+    if dataset.is_credentialed:   # one salt for all runs, so that their rows still pair
+        tokens = hashed_ids(tokens, salt_folder / ".salt")
+        owners = {name: hashed_ids(values, salt_folder / ".salt") for name, values in owners.items()}
     items = dataset.item_tokens
-    return {"row": tokens, **{f"group:{name}": mask for name, (mask, _) in facts.groups.items()}, **evaluation.columns,
+    return {"row": tokens, **owners, **{f"group:{name}": mask for name, (mask, _) in facts.groups.items()},
+            **evaluation.columns,
             **{f"{name}/{metric}": values for name, group in facts.item_groups.items()
                for metric, values in group.columns.items()},
             "topk": [[items[item] for item in row if item] for row in evaluation.topk_items.tolist()]}
@@ -49,6 +53,8 @@ def _save_model(folder: Path, facts: Facts, model: Any, dataset: Any) -> None:
     others, shapes = pack(model.other_parameter() or {})
     if shapes:
         extra[_OTHER], documents[_OTHER] = others, shapes
+    if facts.threshold is not None:
+        documents["threshold"] = {"threshold": facts.threshold, "rule": facts.config["set_threshold"]}
     if hasattr(model, "catalogue"):
         catalogue = model.catalogue()
         extra["catalogue"], documents["catalogue"] = catalogue.tensors(), catalogue.document()

@@ -8,6 +8,7 @@ from .. import compat
 from ..errors import ConfigError
 from .loop import MedLoop
 from .mixin import MedTrainerMixin
+from .threshold import score_scale
 
 compat.apply()
 
@@ -42,7 +43,7 @@ def build_trainer(config: Any, model: Any) -> Any:
         ConfigError: settings that this trainer cannot follow, all in one message.
     """
     base = get_trainer(config["MODEL_TYPE"], config["model"])
-    faults = _faults(config, base)
+    faults = _faults(config, base, type(model))
     if faults:
         raise ConfigError(faults)
     spec = getattr(config, "spec", None)
@@ -51,7 +52,7 @@ def build_trainer(config: Any, model: Any) -> Any:
     return (named or compose(base))(config, model)
 
 
-def _faults(config: Any, base: type) -> list[str]:
+def _faults(config: Any, base: type, model_class: type) -> list[str]:
     name = config["model"]
     if not issubclass(base, Trainer):
         return [f"model: {name} is trained by {base.__name__}, which keeps its model in files of another library; "
@@ -66,6 +67,9 @@ def _faults(config: Any, base: type) -> list[str]:
         faults.append("enable_amp, enable_scaler: not supported; use precision: bf16")
     if (config["precision"] or "no") not in ("no", "bf16"):
         faults.append(f"precision: '{config['precision']}' is neither 'no' nor 'bf16'")
+    if config["task"] == "medication" and config["set_threshold"] != "tuned" and score_scale(model_class) is None:
+        faults.append(f"set_threshold: {config['set_threshold']} is a probability, and the scores of {name} are none; "
+                      "use set_threshold: tuned")
     own_epoch = any("_train_epoch" in vars(cls) for cls in base.__mro__[:base.__mro__.index(Trainer)])
     asked = {"precision": config["precision"] not in (None, False, "no"),
              "gradient_accumulation_steps": (config["gradient_accumulation_steps"] or 1) != 1,

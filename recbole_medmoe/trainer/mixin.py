@@ -12,9 +12,11 @@ from ..errors import CheckpointError, ConfigError, TrainingError, nearest
 from ..evaluation.evaluator import Evaluation, evaluate_full_sort, supports
 from ..evaluation.pooled import POPULARITY_METRICS
 from ..evaluation.ranking import LIFT
+from ..evaluation.set_evaluator import evaluate_sets
 from .loop import build_accelerator
 from .memory import Snapshot, memory_guard
 from .schedule import build_schedule
+from .threshold import fixed_threshold
 
 compat.apply()
 
@@ -32,14 +34,16 @@ class MedTrainerMixin(Trainer):
             learning_rate, seconds, and where the epoch was scored valid_score, valid, valid_seconds.
         best: weights of the best epoch on the CPU, None before the first; after ``fit`` they are in the model.
         test_scored: how often test rows were scored so far.
+        threshold: what makes sets of a visit's scores, once `choose_threshold` has fixed it.
     """
 
     history: list[dict[str, Any]]
     best: Snapshot | None
     test_scored: int
+    threshold: float | None
 
     def __init__(self, config: Any, model: Any) -> None:
-        self.history, self.best, self.schedule = [], None, None
+        self.history, self.best, self.schedule, self.threshold = [], None, None, None
         self._epoch = self._step = self.test_scored = 0
         self.accumulation = int(config["gradient_accumulation_steps"] or 1)
         self.precision = config["precision"] or "no"
@@ -77,6 +81,24 @@ class MedTrainerMixin(Trainer):
         if self.best is not None:
             self.best.restore(self.model)
 
+    def choose_threshold(self, valid_data: Any) -> float:
+        """Fixes the threshold of medication sets, once, after training: tuned on validation, or the one asked for.
+
+        Args:
+            valid_data: loader of the validation visits.
+
+        Returns:
+            The threshold in units of the model's scores.
+        """
+        asked = self.config["set_threshold"]
+        if asked == "tuned":
+            tuned = self.evaluate_rows(valid_data, "valid").threshold
+            assert tuned is not None   # without a threshold given, validation tunes one
+            self.threshold = tuned
+        else:
+            self.threshold = fixed_threshold(asked, self.model)
+        return self.threshold
+
     def evaluate(self, eval_data: Any, load_best_model: bool = False, model_file: str | None = None,
                  show_progress: bool = False) -> dict[str, float] | None:
         """Metrics of a loader, rounded as RecBole's.
@@ -109,12 +131,19 @@ class MedTrainerMixin(Trainer):
             show_progress: show a bar.
 
         Returns:
-            The evaluation. Metrics or modes that RecBole alone knows (AUC, GAUC, uni100, labeled ...) go through its
+            The evaluation. For task medication the threshold is tuned anew on validation rows until
+            `choose_threshold` has fixed it; metrics of sets are then the best that a threshold can reach there.
+            Metrics or modes that RecBole alone knows (AUC, GAUC, uni100, labeled ...) go through its
             own collector and evaluator: then there are metrics, but no rows.
+
+        Raises:
+            TrainingError: memory ran out, scores that are not numbers, or test visits before a threshold is fixed.
         """
         phase = phase or _phase(eval_data)
         self.test_scored += phase == "test"
         with memory_guard("scoring", "eval_batch_size", self.config["eval_batch_size"]):
+            if self.config["task"] == "medication":
+                return self._evaluate_sets(eval_data, phase, show_progress)
             if isinstance(eval_data, FullSortEvalDataLoader) and supports(self.config["metrics"]):
                 return self._evaluate_full_sort(eval_data, phase, show_progress)
             started = time.perf_counter()
@@ -137,6 +166,15 @@ class MedTrainerMixin(Trainer):
             candidates=None if offers is None else offers(phase), item_num=dataset.item_num, precision=self.precision,
             train_counts=self._train_counts(dataset.item_num), tail_ratio=self.config["tail_ratio"],
             progress=show_progress)
+
+    def _evaluate_sets(self, eval_data: Any, phase: str, show_progress: bool) -> Evaluation:
+        if phase == "test" and self.threshold is None:
+            raise TrainingError("test visits are scored only once the threshold is fixed: call choose_threshold with "
+                                "the validation loader first")
+        dataset = eval_data._dataset
+        return evaluate_sets(self.model, eval_data, topk=self.config["topk"], metrics=self.config["metrics"],
+                             device=self.device, threshold=self.threshold, ddi=dataset.ddi,
+                             item_num=dataset.item_num, precision=self.precision, progress=show_progress)
 
     def _train_counts(self, item_num: int) -> np.ndarray | None:
         """[I] training rows of each item, which RecBole's ``fit`` collects; None where no metric asks for them."""

@@ -6,7 +6,7 @@ from typing import Callable
 import pytest
 
 from recbole_medmoe.bench.diagnostics import diagnose
-from recbole_medmoe.quick_start.comparing import StoredRun
+from recbole_medmoe.quick_start.stored import StoredRun
 
 Leave = Callable[..., Path]
 ROUTING = {"load": [.6, .4], "entropy": .6, "branches_mean": [.7, .3],

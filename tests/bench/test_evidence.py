@@ -11,7 +11,7 @@ from recbole_medmoe.bench.evidence import Reader, read_evidence, write_evidence
 from recbole_medmoe.bench.jobs import Cell
 from recbole_medmoe.bench.suite import Suite
 from recbole_medmoe.errors import RecordError
-from recbole_medmoe.quick_start.comparing import StoredRun
+from recbole_medmoe.quick_start.stored import StoredRun
 from recbole_medmoe.store import read_record, read_rows
 
 Leave = Callable[..., Path]

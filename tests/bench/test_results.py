@@ -12,7 +12,7 @@ from recbole_medmoe.bench.results import Context, Results
 from recbole_medmoe.bench.suite import Suite
 from recbole_medmoe.errors import DataError
 from recbole_medmoe.evaluation import paired_bootstrap
-from recbole_medmoe.quick_start.comparing import StoredRun
+from recbole_medmoe.quick_start.stored import StoredRun
 
 Leave = Callable[..., Path]
 

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from recbole_medmoe.data import FeatureRequest
 from recbole_medmoe.encoders import EncoderSpec
+from recbole_medmoe.layers.sets import multi_hot
 from recbole_medmoe.model.base import FeatureRecommender, ModelParams
+from recbole_medmoe.model.visit import VisitRecommender
 
 YAML = ("width: 8\ndropout: 0.1\nmodality_dropout: 0.1\nepochs: 3\nlearning_rate: 0.01\ntrain_batch_size: 1024\n")
 
@@ -363,3 +365,38 @@ class Hoarder(Toy):
     def calculate_loss(self, interaction: Any) -> Any:
         torch.save(self.state_dict(), "best.pth")
         return super().calculate_loss(interaction)
+
+
+class ToyVisits(VisitRecommender):
+    """Bags of codes and of earlier medications; sound."""
+
+    breaks: ClassVar[str] = ""
+    Params = ToyParams
+
+    def __init__(self, config: Any, source: Any) -> None:
+        super().__init__(config, source)
+        width = self.params.width
+        self.bags = nn.ModuleDict({kind: nn.EmbeddingBag(count, width, mode="sum", padding_idx=0)
+                                   for kind, count in self.code_counts.items()})
+        self.before = nn.Linear(self.n_items, width)
+        self.drop = nn.Dropout(self.params.dropout)
+        self.head = nn.Linear(width, self.n_items)
+
+    def given(self, users: Any) -> Tensor:
+        return multi_hot(users["earlier_medications"][0].flatten(1), self.n_items)
+
+    def forward(self, users: Any, items: Any) -> Tensor:
+        codes = sum(bag(users[kind][0]) for kind, bag in self.bags.items())
+        return self.head(self.drop(codes + self.before(self.given(users))))
+
+
+class Peeking(ToyVisits):
+    """Takes all medications of the patient for earlier ones."""
+
+    breaks = "no_medication_leak"
+
+    def user_inputs(self, ids: Tensor) -> Any:
+        found = dict(super().user_inputs(ids))
+        own = self._sets("medications", ids)[:, None]  # [B, 1, M]
+        found["earlier_medications"] = (own, torch.ones(own.shape[:2], dtype=torch.bool))
+        return found

@@ -23,7 +23,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copy(SOURCE, folder / "third_party_models.py")
     sys.path.insert(0, str(folder))
     yaml = importlib.import_module("third_party_models").YAML
-    for name in re.findall(r"^class (\w+)\(Toy\)", SOURCE.read_text(encoding="utf-8"), re.MULTILINE) + ["Toy"]:
+    broken = re.findall(r"^class (\w+)\(Toy(?:Visits)?\)", SOURCE.read_text(encoding="utf-8"), re.MULTILINE)
+    for name in [*broken, "Toy", "ToyVisits"]:
         (folder / f"{name}.yaml").write_text(yaml + ("colour: red\n" if name == "Unlisted" else ""), encoding="utf-8")
     yield "third_party_models"
     sys.path.remove(str(folder))

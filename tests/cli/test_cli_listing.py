@@ -64,3 +64,9 @@ def test_the_metrics_are_those_that_recbole_knows() -> None:
     register()
 
     assert {metric.lower() for metric in METRICS} == set(metrics_dict)
+
+
+def test_a_data_set_with_its_own_id_columns_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "datasets", "eicu-demo"]) == 0
+    counts = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert ["patient", "1551", "155"] in counts

@@ -38,8 +38,16 @@ def test_the_wheel_carries_defaults_prompts_and_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in ("properties/overall.yaml", "properties/model/MedMoE.yaml", "properties/prompt/food_user.txt",
                  "dataset_atomic/healthfood/healthfood.inter", "dataset_atomic/healthfood/text/user.jsonl",
-                 "dataset_atomic/healthfood/LICENSE-ODbL.txt"):
+                 "dataset_atomic/healthfood/LICENSE-ODbL.txt", "dataset_atomic/eicu-demo/eicu-demo.inter",
+                 "prepare/visits/drug_names.csv", "prepare/eicu/treatments.yaml"):
         assert f"recbole_medmoe/{name}" in names, name
+
+
+@pytest.mark.e2e
+def test_lists_of_interactions_stay_out_of_the_wheel(wheel: Path) -> None:
+    """Their licence forbids sale; they lie in the source tree."""
+    names = {Path(name).name for name in zipfile.ZipFile(wheel).namelist()}
+    assert not names & {"ddi.csv", "LICENSE-ddi.txt"}
 
 
 @pytest.mark.e2e

@@ -29,3 +29,10 @@ def test_only_splits_that_the_label_variant_has_are_offered(tiny_food: Path) -> 
         check_fitness([find_model("BPR")], tiny_food, "cold_patient", "A")
     with pytest.raises(ConfigError, match="splits that work: warm"):
         check_fitness([find_model("BPR")], tiny_food, "cold_patient")
+
+
+def test_a_visit_is_known_where_its_patient_is(tiny_visits: Path) -> None:
+    assert strangers(tiny_visits, "warm_visit") == (False, False)
+    assert strangers(tiny_visits, "patient")[0]
+    (fault,) = misfits([find_model("BPR")], tiny_visits, "patient")
+    assert fault.endswith("splits that work: warm_visit")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...evaluation import Paired, equivalence
-from ...quick_start.comparing import ITEMS
+from ...quick_start.stored import ITEMS
 from ...quick_start.pictures import BEFORE, RECLASSIFIED, RECOGNISED
 from ..figures import Block, Line, curve, fall, forest
 from ..numbers import interval, score, signed

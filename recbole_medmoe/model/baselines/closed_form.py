@@ -28,7 +28,7 @@ class ClosedForm(FeatureRecommender):
 
     def place(self, *shape: int, device: torch.device | None = None) -> nn.Parameter:
         """A tensor that is saved and counted, and that no optimiser touches."""
-        return nn.Parameter(torch.zeros(*shape, device=device), requires_grad=False)
+        return nn.Parameter(torch.zeros(shape, device=device), requires_grad=False)
 
     def solve(self, users: Tensor, targets: Tensor) -> None:
         """Fills the model's tensors.

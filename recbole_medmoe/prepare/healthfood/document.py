@@ -8,6 +8,7 @@ from string import Template
 from typing import Any, Iterable
 
 from ...atomic import PARTS, write_manifest
+from ..licence import is_open
 from .build import NAME, HealthFood, kept_shares
 from .conditions import read_patient
 from .knowledge import FOLDER, conditions, read_yaml
@@ -24,13 +25,6 @@ _EXAMPLE = (RawPatient("example", 64, "female", 31.2, {"a|b|asthma", "a|b|hypoka
                        {"a/hypertension requiring treatment", "a/Strokes/stroke"},
                        {"atorvastatin", "lisinopril", "furosemide"}, {("penicillin", True)}),
             Personal(["kiwi", "yoghurt"], ["leek", "melon"], "lactose intolerant", "fruit"))
-ODBL_TITLE = "Open Database License"
-
-
-def is_open(eicu_dir: Path) -> bool:
-    """Whether the eICU folder says that it is the openly licensed demo; without that word it counts as credentialed."""
-    licence = eicu_dir / "LICENSE.txt"
-    return licence.is_file() and ODBL_TITLE in licence.read_text(encoding="utf-8")
 
 
 def _rows(rows: Iterable[Iterable[Any]]) -> str:

@@ -1,0 +1,44 @@
+"""create_dataset: the data set class of a run, by model and task."""
+from __future__ import annotations
+
+import importlib
+from functools import lru_cache
+from typing import Any
+
+from recbole.data.dataset import Dataset
+from recbole.utils import ModelType
+
+from ..registry import KNOWN_USERS
+from .dataset import MedDataset, MedMixin
+from .known_patients import KnownPatientMixin
+from .visits import VisitDataset, VisitMixin
+
+_BY_TYPE = {
+    ModelType.SEQUENTIAL: "SequentialDataset",
+    ModelType.KNOWLEDGE: "KnowledgeBasedDataset",
+    ModelType.DECISIONTREE: "DecisionTreeDataset",
+}
+
+
+def create_dataset(config: Any) -> Any:
+    """The data set class that RecBole would pick for the model, with `MedMixin` in front; for task medication
+    `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids alone. Nothing is cached in pickles.
+
+    Raises:
+        DataError: the folder is missing or breaks a rule of the atomic files.
+    """
+    module = importlib.import_module("recbole.data.dataset")
+    own = f"{config['model']}Dataset"
+    base = getattr(module, own if hasattr(module, own) else _BY_TYPE.get(config["MODEL_TYPE"], "Dataset"))
+    if config["task"] != "medication":
+        return _with_mixin(MedMixin, base)(config)
+    spec = getattr(config, "spec", None)  # RecBole's own configuration has none
+    by_id = spec is not None and KNOWN_USERS in spec.needs
+    return _with_mixin(KnownPatientMixin if by_id else VisitMixin, base)(config)
+
+
+@lru_cache(maxsize=None)
+def _with_mixin(mixin: type, base: type) -> type:
+    if base is Dataset and mixin is not KnownPatientMixin:
+        return VisitDataset if mixin is VisitMixin else MedDataset
+    return type(f"Med{base.__name__}", (mixin, base), {})
