@@ -10,11 +10,11 @@ from .manifest import Manifest, check_manifest, data_sha256, read_manifest, refr
 from .statistics import Statistics, statistics
 from .table import TYPES, read_atomic, write_atomic
 from .texts import ImageRow, image_rows, read_images, read_texts, write_texts
-from .validator import validate_folder
+from .validator import TAKEN_FOR_MISSING, validate_folder
 
 __all__ = [
-    "AtomicError", "Fault", "ImageRow", "MAX_FAULTS", "Manifest", "PARTS", "Statistics", "TYPES", "check_manifest",
-    "data_sha256", "image_rows", "inter_path", "label_variants", "read_atomic", "read_images", "read_manifest",
-    "read_texts", "refresh_manifest", "statistics", "text_path", "validate_folder", "write_atomic", "write_manifest",
-    "write_texts",
+    "AtomicError", "Fault", "ImageRow", "MAX_FAULTS", "Manifest", "PARTS", "Statistics", "TAKEN_FOR_MISSING", "TYPES",
+    "check_manifest", "data_sha256", "image_rows", "inter_path", "label_variants", "read_atomic", "read_images",
+    "read_manifest", "read_texts", "refresh_manifest", "statistics", "text_path", "validate_folder", "write_atomic",
+    "write_manifest", "write_texts",
 ]

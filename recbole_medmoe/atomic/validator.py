@@ -16,10 +16,10 @@ from .texts import TEXT_EXAMPLE, scan_texts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["validate_folder"]
+__all__ = ["TAKEN_FOR_MISSING", "validate_folder"]
 # What pandas, and so RecBole, reads as a missing value.
-_TAKEN_FOR_MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
-                      "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+TAKEN_FOR_MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+                     "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
 
 
 def validate_folder(folder: str | Path, splits: Sequence[str] | None = None, user: str = "user_id",
@@ -138,7 +138,7 @@ class _Check:
                 self.faults.append(Fault(file, rule, 1, column, right))
                 usable = False
             else:
-                self._mark(file, table, table.cells[column].isin(_TAKEN_FOR_MISSING),
+                self._mark(file, table, table.cells[column].isin(TAKEN_FOR_MISSING),
                            "the id is empty or a word that is read as a missing value (NA, nan, null, None)", column)
         return table if usable else None
 

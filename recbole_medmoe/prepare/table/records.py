@@ -38,7 +38,13 @@ def _view(tables: VisitTables, folder: Path, file: str, called: str, columns: di
 
 def _cells(words: dict[str, str], numbers: dict[str, str]) -> list[str]:
     return [f"coalesce({name}, 'unknown') AS {name}" for name in words] + \
-        [f"TRY_CAST({name} AS DOUBLE) AS {name}" for name in numbers]
+        [f"{_number(name)} AS {name}" for name in numbers]
+
+
+def _number(column: str) -> str:
+    """SQL: a text as a number, NULL where it is none; NaN and infinity, which DuckDB reads and sorts above all, are
+    none."""
+    return f"CASE WHEN isfinite(TRY_CAST({column} AS DOUBLE)) THEN TRY_CAST({column} AS DOUBLE) END"
 
 
 def read_visits(tables: VisitTables, folder: Path, mapping: Mapping) -> None:
@@ -51,7 +57,7 @@ def read_visits(tables: VisitTables, folder: Path, mapping: Mapping) -> None:
     source = _view(tables, folder, part.file, "given_visits", {
         "visit_id": part.visit, "patient_id": part.patient, "begins": part.begin, "ended": part.end,
         "number": part.order, **part.words, **part.numbers})
-    times = "TRY_CAST(number AS DOUBLE) AS began, TRY_CAST(number AS DOUBLE) AS ended" if part.order else \
+    times = f"{_number('number')} AS began, {_number('number')} AS ended" if part.order else \
         f"{as_time('begins', mapping.times)} AS began, {as_time('ended', mapping.times)} AS ended"
     cells = ", ".join(["visit_id", "patient_id", times, *_cells(part.words, part.numbers)])
     run(session, f"CREATE OR REPLACE TABLE timed AS SELECT DISTINCT {cells} FROM {source} WHERE visit_id IS NOT NULL")

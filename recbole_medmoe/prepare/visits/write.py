@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Callable, Mapping
 
 import yaml
 
-from ...atomic import PARTS, inter_path, write_manifest
+from ...atomic import PARTS, TAKEN_FOR_MISSING, inter_path, write_manifest
 from ...errors import DataError
 from ...paths import properties_dir
 from .document import About, readme, statistic_rows
 from .frame import VisitTables
 from .session import quoted, run
+from .session import rows as rows_of
 from .splits import DEFAULT_SPLIT, make_splits
 from .text import write_visit_texts
 
@@ -57,10 +58,11 @@ def write_visits(tables: VisitTables, out: Path, about: About, *, ddi: pd.DataFr
         What to print, in order: each filter with what it kept, the notes, the statistics, each split with its rows.
 
     Raises:
-        DataError: ``out`` holds something else, or too few patients are left.
+        DataError: ``out`` holds something else, too few patients are left, or a code that would be read as missing.
     """
     out = Path(out).absolute()
     check_out(out)
+    _check_tokens(tables)
     _make_tokens(tables)
     if ddi is not None:
         _take_ddi(tables, ddi)
@@ -95,6 +97,18 @@ def write_visits(tables: VisitTables, out: Path, about: About, *, ddi: pd.DataFr
     told = {f"split {split}: train / valid / test rows": " / ".join(f"{rows[split, part]:,}" for part in PARTS)
             for split in splits}
     return {**counts, **tables.notes, **facts, **told}
+
+
+def _check_tokens(tables: VisitTables) -> None:
+    """Refuses codes such as ``NA``: pandas, and so RecBole, would drop their rows without a word."""
+    missing = ", ".join(quoted(word) for word in TAKEN_FOR_MISSING)
+    for table, column in (("items", "item_id"), ("codes", "code")):
+        found = rows_of(tables.session,
+                        f"SELECT DISTINCT {column} FROM {table} WHERE {column} IN ({missing}) ORDER BY 1")
+        if found:
+            raise DataError(f"{table} called {', '.join(repr(row[0]) for row in found)}: a reader of tables takes this "
+                            "for a missing value and drops its rows; give it another name in the raw tables, or leave "
+                            "it out")
 
 
 def _make_tokens(tables: VisitTables) -> None:

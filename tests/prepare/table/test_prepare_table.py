@@ -124,6 +124,30 @@ def test_a_number_may_order_the_visits(prepare: Prepare, entries: Entries, table
     assert sorted(_read(tmp_path, "user")["earlier"].str.len()) == [0] * 12 + [1] * 12
 
 
+@pytest.mark.parametrize("number", ["NaN", "inf", "-inf", ""])
+def test_a_visit_whose_number_is_none_has_no_order(number: str, prepare: Prepare, entries: Entries, tables: Tables,
+                                                   tmp_path: Path) -> None:
+    tables["encounters"] = [[*row[:5], "COST" if row[0] == "Id" else number if row[0] == "e00" else row[0][-1]]
+                            for row in tables["encounters"]]
+    entries["visits"] = {"file": "encounters.csv", "visit": "Id", "patient": "PATIENT", "order": "COST"}
+    del entries["patients"]["born"]
+    prepare()
+    assert sorted(_read(tmp_path, "user")["earlier"].str.len()) == [0] * 13 + [1] * 11
+
+
+@pytest.mark.parametrize(("place", "message"), [
+    ("medications", "items called 'NA'"), ("conditions", "codes called 'NA'")])
+def test_a_code_that_readers_take_for_missing_is_refused(place: str, message: str, prepare: Prepare, entries: Entries,
+                                                         tables: Tables, tmp_path: Path) -> None:
+    entries["medications"]["system"] = "local"
+    where = tables[place][0].index("CODE")
+    for row in tables[place][1:]:
+        row[where] = {"314076": "NA", "38341003": "NA"}.get(row[where], row[where])
+    with pytest.raises(DataError, match=message):
+        prepare()
+    assert not (tmp_path / "own").exists()
+
+
 def test_times_of_another_form_are_read(prepare: Prepare, entries: Entries, tables: Tables) -> None:
     for row in tables["encounters"][1:]:
         row[1:3] = ["05.03.2010", "06.03.2010"] if row[0].endswith("0") else ["05.03.2011", "06.03.2011"]
