@@ -103,16 +103,22 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("VisitPop", _BASELINES + "visit_pop:VisitPop", "medication", "", _VISITS),
     ModelSpec("RepeatLast", _BASELINES + "visit_pop:RepeatLast", "medication", "", _VISITS),
     ModelSpec("VisitLR", _BASELINES + "visit_lr:VisitLR", "medication", "", _VISITS),
+    ModelSpec("FrozenLLM", _BASELINES + "frozen_llm:FrozenLLM", "medication", "", ("visits", "text")),
+    ModelSpec("RETAIN", _BASELINES + "retain:RETAIN", "medication", "https://arxiv.org/abs/1608.05745", _VISITS),
+    ModelSpec("GAMENet", _BASELINES + "gamenet:GAMENet", "medication", "https://arxiv.org/abs/1809.01852", _VISITS),
+    ModelSpec("MICRON", _BASELINES + "micron:MICRON", "medication", "https://arxiv.org/abs/2105.01876", _VISITS),
     # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )
 
 KNOWN_USERS = "known users"
 """What a model needs that knows users by their ids alone."""
+SEQUENCES = "sequences"
+"""What a model needs that reads a user's items in time order."""
 _RECBOLE_NEEDS = {
     "general_recommender": (KNOWN_USERS,),
     "context_aware_recommender": (),
-    "sequential_recommender": ("sequences",),
+    "sequential_recommender": (SEQUENCES,),
     "knowledge_aware_recommender": ("knowledge graph",),
     "exlib_recommender": (),
 }

@@ -8,9 +8,10 @@ from typing import Any
 from recbole.data.dataset import Dataset
 from recbole.utils import ModelType
 
-from ..registry import KNOWN_USERS
+from ..registry import KNOWN_USERS, SEQUENCES
 from .dataset import MedDataset, MedMixin
 from .known_patients import KnownPatientMixin
+from .visit_sequences import SequenceVisitMixin
 from .visits import VisitDataset, VisitMixin
 
 _BY_TYPE = {
@@ -22,7 +23,8 @@ _BY_TYPE = {
 
 def create_dataset(config: Any) -> Any:
     """The data set class that RecBole would pick for the model, with `MedMixin` in front; for task medication
-    `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids alone. Nothing is cached in pickles.
+    `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids alone, or `SequenceVisitMixin` where
+    it reads sequences. Nothing is cached in pickles.
 
     Raises:
         DataError: the folder is missing or breaks a rule of the atomic files.
@@ -33,12 +35,14 @@ def create_dataset(config: Any) -> Any:
     if config["task"] != "medication":
         return _with_mixin(MedMixin, base)(config)
     spec = getattr(config, "spec", None)  # RecBole's own configuration has none
-    by_id = spec is not None and KNOWN_USERS in spec.needs
-    return _with_mixin(KnownPatientMixin if by_id else VisitMixin, base)(config)
+    needs = () if spec is None else spec.needs
+    if SEQUENCES in needs:
+        return _with_mixin(SequenceVisitMixin, Dataset)(config)
+    return _with_mixin(KnownPatientMixin if KNOWN_USERS in needs else VisitMixin, base)(config)
 
 
 @lru_cache(maxsize=None)
 def _with_mixin(mixin: type, base: type) -> type:
-    if base is Dataset and mixin is not KnownPatientMixin:
+    if base is Dataset and mixin in (MedMixin, VisitMixin):
         return VisitDataset if mixin is VisitMixin else MedDataset
     return type(f"Med{base.__name__}", (mixin, base), {})

@@ -1,17 +1,19 @@
 """Train, valid and test loaders: RecBole's, without its pickles, and one that keeps a user's rows together."""
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import torch
-from recbole.data.dataloader import TrainDataLoader
+from recbole.data.dataloader import FullSortEvalDataLoader, TrainDataLoader
 from recbole.data.interaction import Interaction
 from recbole.data.utils import create_samplers, get_dataloader
 from recbole.sampler import KGSampler, Sampler
 from recbole.utils import ModelType
 
 from ..errors import DataError
+from .visit_sequences import SequenceVisitMixin
 
 FULL_SORT = {"distribution": "uniform", "sample_num": "none"}  # RecBole's words for ranking the whole catalogue
 
@@ -37,6 +39,18 @@ class UserBatchLoader(TrainDataLoader):
         rows = torch.cat([self._rows[place] for place in index])
         # Column by column: `Interaction` itself would go through a list of Python numbers.
         return Interaction({name: column[rows] for name, column in self._dataset.inter_feat.interaction.items()})
+
+
+class VisitListLoader(FullSortEvalDataLoader):
+    """Full-sort loader of whole visits for a sequential model.
+
+    RecBole's would make a row of every pair: to it a sequence has one next item.
+    """
+
+    def __init__(self, config: Any, dataset: Any, sampler: Any, shuffle: bool = False) -> None:
+        general = copy.copy(config)
+        general.final_config_dict = {**config.final_config_dict, "MODEL_TYPE": ModelType.GENERAL}
+        super().__init__(general, dataset, sampler, shuffle=shuffle)
 
 
 class PositivesSampler(Sampler):
@@ -83,7 +97,8 @@ def data_preparation(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
 
     Cut-offs K above the catalogue are brought down to it first.
 
-    A model class with ``groups_by_user = True`` gets `UserBatchLoader` for training; every other one RecBole's loader.
+    A model class with ``groups_by_user = True`` gets `UserBatchLoader` for training, and a sequential model of visits
+    `VisitListLoader` for scoring; every other one RecBole's loaders.
 
     Raises:
         DataError: negatives are to be drawn for a user who has every item.
@@ -101,6 +116,7 @@ def data_preparation(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
         grouped = getattr(config.model_class, "groups_by_user", False)
         loader = UserBatchLoader if grouped else get_dataloader(config, "train")
         train = loader(config, parts[0], samplers[0], shuffle=config["shuffle"])
-    valid = get_dataloader(config, "valid")(config, parts[1], samplers[1], shuffle=False)
-    test = get_dataloader(config, "test")(config, parts[2], samplers[2], shuffle=False)
+    whole = VisitListLoader if isinstance(dataset, SequenceVisitMixin) else None
+    valid = (whole or get_dataloader(config, "valid"))(config, parts[1], samplers[1], shuffle=False)
+    test = (whole or get_dataloader(config, "test"))(config, parts[2], samplers[2], shuffle=False)
     return train, valid, test

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def padded_rows(values: Tensor, offsets: Tensor, rows: Tensor, *, at_end: bool = False) -> Tensor:
@@ -46,3 +46,22 @@ def multi_hot(ids: Tensor, width: int) -> Tensor:
     found.scatter_(-1, ids, 1.0)
     found[..., 0] = 0.0
     return found
+
+
+class SetEmbedding(nn.EmbeddingBag):
+    """Sets of ids to the sum of their vectors; an empty set is the zero vector.
+
+    Args:
+        count: number of ids, 0 among them, which means none.
+        width: D.
+    """
+
+    def __init__(self, count: int, width: int) -> None:
+        super().__init__(count, width, mode="sum", padding_idx=0)
+        nn.init.normal_(self.weight, std=width ** -0.5)  # a vector of length 1, whatever D
+        with torch.no_grad():
+            self.weight[0].zero_()
+
+    def forward(self, ids: Tensor) -> Tensor:  # type: ignore[override]
+        """ids [..., L] -> [..., D]."""
+        return super().forward(ids.flatten(0, -2)).unflatten(0, ids.shape[:-1])

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from ..data.catalogue import Catalogue
@@ -13,12 +14,23 @@ from ..data.visit_patients import MEDICATIONS, VisitPatients
 from ..data.visit_tables import KINDS, Ragged, VisitTables
 from ..errors import ConfigError
 from ..layers.sets import padded_rows
-from .base import FeatureRecommender, Features
+from .base import FeatureRecommender, Features, ModelParams
 
 VISIT_INPUTS = (*KINDS, *(f"earlier_{name}" for name in (*KINDS, MEDICATIONS)))
 """Names of what `forward` gets of each visit, see `VisitRecommender`."""
 _AT_ONCE = 512
 """Visits whose histories are padded together when the whole catalogue is ranked; bounds the memory of long ones."""
+
+
+class TrainedVisitParams(ModelParams):
+    """How a visit model is trained step by step; all values are our choice."""
+
+    epochs: int = Field(ge=1, description="most passes over the training visits; our choice")
+    stopping_step: int = Field(ge=0, description="validations without a better one before training ends; our choice")
+    learner: str = Field(description="optimiser; our choice")
+    learning_rate: float = Field(gt=0, description="step size of the optimiser; our choice")
+    weight_decay: float = Field(ge=0, description="decay of the optimiser; our choice")
+    train_batch_size: int = Field(ge=1, description="training pairs per step, in whole visits; our choice")
 
 
 class VisitRecommender(FeatureRecommender):
@@ -102,10 +114,13 @@ class VisitRecommender(FeatureRecommender):
             interaction: visit ids [N] and item ids [N], all pairs of each visit in it.
         """
         ids, row = torch.unique(interaction[self.USER_ID], return_inverse=True)  # [B], [N]
-        scores = self.forward(self.user_inputs(ids), self.item_inputs())  # [B, I]
-        truth = torch.zeros_like(scores, dtype=torch.float32)
+        truth = torch.zeros(len(ids), self.n_items, device=ids.device)
         truth[row, interaction[self.ITEM_ID]] = 1.0
-        return self.set_loss(scores, truth)
+        return self.visit_loss(self.user_inputs(ids), truth)
+
+    def visit_loss(self, users: Features, truth: Tensor) -> Tensor:
+        """Loss of B visits, given what `forward` gets of them; truth [B, I] is 0 or 1."""
+        return self.set_loss(self.forward(users, self.item_inputs()), truth)
 
     def set_loss(self, scores: Tensor, truth: Tensor) -> Tensor:
         """Mean binary cross-entropy of logits [B, I] over all medications, [PAD] left out; truth [B, I] is 0 or 1."""

@@ -7,7 +7,7 @@ from typing import Sequence
 from .. import paths
 from ..atomic import inter_path, read_atomic
 from ..errors import ConfigError
-from ..registry import KNOWN_USERS, ModelSpec
+from ..registry import KNOWN_USERS, SEQUENCES, ModelSpec
 
 
 def strangers(folder: Path, split: str, labels: str | None = None) -> tuple[bool, bool]:
@@ -21,6 +21,31 @@ def strangers(folder: Path, split: str, labels: str | None = None) -> tuple[bool
     known, tested = ({owner.get(user, user) for user in rows.iloc[:, 0]} for rows in (train, test))
     unknown = [not known & tested, not set(train.iloc[:, 1]) & set(test.iloc[:, 1])]  # users, items
     return unknown[0], unknown[1]
+
+
+def without_history(folder: Path, split: str) -> int | None:
+    """How many visits that a split scores have no visit known to be earlier; None where users are no visits."""
+    path = folder / f"{folder.name}.user"
+    users = read_atomic(path) if path.is_file() else None
+    if users is None or "earlier" not in users:
+        return None
+    first = {user for user, earlier in zip(users.iloc[:, 0], users["earlier"]) if not len(earlier)}
+    scored = {user for part in ("valid", "test") for user in read_atomic(inter_path(folder, split, part)).iloc[:, 0]}
+    return len(first & scored)
+
+
+def _order_faults(names: Sequence[str], folder: Path, split: str) -> list[str]:
+    """Why models that read sequences can not be scored on a split."""
+    lacking = without_history(folder, split)
+    if lacking is None:
+        return [f"{', '.join(names)}: reads each user's rows in time order, which the pre-split files of {folder.name} "
+                "do not hold; use a data set that RecBole splits itself, e.g. ml-100k"]
+    if not lacking:
+        return []
+    fine = [other for other in paths.dataset_splits(folder) if without_history(folder, other) == 0]
+    remedy = f"splits that work: {', '.join(fine)}" if fine else "this data set has no split that works"
+    return [f"{', '.join(names)}: reads the medications of earlier visits alone, and {lacking} visits that split "
+            f"'{split}' scores have none; {remedy}"]
 
 
 def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None, labels: str | None = None) -> list[str]:
@@ -45,10 +70,9 @@ def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None, labels:
             remedy = f"splits that work: {', '.join(fine)}" if fine else f"{own} has no split that works"
             faults.append(f"{', '.join(by_id)}: knows {kind}s only by their ids, and no {kind} in the test rows of "
                           f"split '{split}' has a training row, so there is nothing to rank by; {remedy}")
-    ordered = [spec.name for spec in specs if "sequences" in spec.needs]
+    ordered = [spec.name for spec in specs if SEQUENCES in spec.needs]
     if split and ordered:
-        faults.append(f"{', '.join(ordered)}: reads each user's rows in time order, which the pre-split files of "
-                      f"{folder.name} do not hold; use a data set that RecBole splits itself, e.g. ml-100k")
+        faults += _order_faults(ordered, folder, split)
     graph = [spec.name for spec in specs if "knowledge graph" in spec.needs]
     if graph and not (folder / f"{folder.name}.kg").is_file():
         faults.append(f"{', '.join(graph)}: needs a knowledge graph, and there is no {folder.name}.kg in {folder}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_medmoe.layers.sets import multi_hot, padded_rows
+from recbole_medmoe.layers.sets import SetEmbedding, multi_hot, padded_rows
 
 VALUES, OFFSETS = torch.tensor([4, 5, 6, 7]), torch.tensor([0, 0, 1, 3, 4])  # [], [4], [5, 6], [7]
 
@@ -34,3 +34,18 @@ def test_rows_may_be_asked_for_in_any_shape() -> None:
 
 def test_multi_hot_marks_each_id_once_and_zero_never() -> None:
     assert multi_hot(torch.tensor([[2, 2, 0], [0, 0, 0]]), 3).tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
+def test_an_embedding_of_sets_is_the_sum_of_their_vectors() -> None:
+    bag = SetEmbedding(5, 3)
+    ids = torch.tensor([[[2, 4, 0], [0, 0, 0]], [[3, 0, 0], [1, 0, 0]]])
+    found = bag(ids)
+    assert found.shape == (2, 2, 3)
+    assert torch.allclose(found[0, 0], bag.weight[2] + bag.weight[4]) and torch.equal(found[1, 0], bag.weight[3])
+    assert not found[0, 1].any()
+
+
+def test_no_gradient_reaches_the_vector_of_none() -> None:
+    bag = SetEmbedding(3, 2)
+    bag(torch.tensor([[1, 0]])).sum().backward()
+    assert bag.weight.grad is not None and bag.weight.grad.tolist() == [[0, 0], [1, 1], [0, 0]]

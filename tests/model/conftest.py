@@ -59,3 +59,20 @@ def recall() -> Callable[..., float]:
         return sum(shares) / len(shares)
 
     return score
+
+
+@pytest.fixture
+def gru_states() -> Callable[..., torch.Tensor]:
+    """``gru_states(rnn, inputs [V, D])`` -> states [V, H] of an ``nn.GRU``, written out step by step."""
+
+    def run(rnn: torch.nn.GRU, inputs: torch.Tensor) -> torch.Tensor:
+        state, states = torch.zeros(rnn.hidden_size), []
+        for row in inputs:
+            reset_in, update_in, new_in = (rnn.weight_ih_l0 @ row + rnn.bias_ih_l0).chunk(3)
+            reset_old, update_old, new_old = (rnn.weight_hh_l0 @ state + rnn.bias_hh_l0).chunk(3)
+            reset, update = torch.sigmoid(reset_in + reset_old), torch.sigmoid(update_in + update_old)
+            state = (1 - update) * torch.tanh(new_in + reset * new_old) + update * state
+            states.append(state)
+        return torch.stack(states)
+
+    return run

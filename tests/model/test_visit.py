@@ -16,10 +16,13 @@ from recbole_medmoe.config import MedConfig
 from recbole_medmoe.data import Catalogue, create_dataset, data_preparation
 from recbole_medmoe.errors import ConfigError
 from recbole_medmoe.model import visit
-from recbole_medmoe.registry import MODELS
+from recbole_medmoe.model.baselines.closed_form import ClosedForm
+from recbole_medmoe.registry import MODELS, find_model
 
 Maker = Callable[..., Any]
 NAMES = [spec.name for spec in MODELS if spec.task == "medication" and spec.needs == ("visits",)]
+# Models that are trained step by step draw their start by number, and the order of rows numbers items.
+SOLVED = [name for name in NAMES if issubclass(find_model(name).load(), ClosedForm)]
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_scores_follow_the_medications_of_earlier_visits(own_visits: Path, fit: 
     assert {visit for visit in file if after[visit] != before[visit]} == {last}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOLVED)
 def test_scores_do_not_depend_on_the_order_of_rows(own_visits: Path, fit: Maker, name: str) -> None:
     _, before = _by_token(own_visits, name, fit)
     order = np.random.default_rng(0)

@@ -36,3 +36,15 @@ def test_a_visit_is_known_where_its_patient_is(tiny_visits: Path) -> None:
     assert strangers(tiny_visits, "patient")[0]
     (fault,) = misfits([find_model("BPR")], tiny_visits, "patient")
     assert fault.endswith("splits that work: warm_visit")
+
+
+def test_sequences_of_visits_need_an_earlier_one_for_each_that_is_scored(tiny_visits: Path) -> None:
+    assert misfits([find_model("SASRec")], tiny_visits, "warm_visit") == []
+    (fault,) = misfits([find_model("SASRec")], tiny_visits, "patient")
+    assert fault.startswith("SASRec: reads the medications of earlier visits alone, and ")
+    assert fault.endswith("visits that split 'patient' scores have none; splits that work: warm_visit")
+
+
+def test_other_pre_split_files_hold_no_sequences(tiny_food: Path) -> None:
+    (fault,) = misfits([find_model("SASRec")], tiny_food, "warm")
+    assert "reads each user's rows in time order, which the pre-split files of tinyfood do not hold" in fault
