@@ -13,7 +13,7 @@ from ..errors import FeatureBankError
 from ..files import atomic_write, file_sha256
 
 _ENTRY, _SCHEMA = "feature_bank", 1
-_MADE_ANEW = "encode it anew with --reencode=true"
+_MADE_ANEW = "encode it anew with --reencode=true (of the command encode: --reencode)"
 _HALF_MAX = float(np.finfo(np.float16).max)
 
 

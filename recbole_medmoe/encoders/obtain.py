@@ -125,7 +125,7 @@ def verify_bank(bank: FeatureBank, spec: EncoderSpec, contents: Mapping[str, str
     kept: np.ndarray = bank.matrix[chosen].astype(np.float32)
     if kept.shape != anew.shape:
         raise FeatureBankError(f"feature bank: width {bank.width}, encoder '{spec.label}' gives {anew.shape[1]}; "
-                               "encode it anew with --reencode=true")
+                               "encode it anew with --reencode=true (of the command encode: --reencode)")
     centre, spread = _spread(bank.matrix[there[:_ENOUGH]].astype(np.float64))
     cosines = _cosine((kept - centre) / spread, (anew - centre) / spread)
     least = float(cosines.min())
@@ -133,7 +133,7 @@ def verify_bank(bank: FeatureBank, spec: EncoderSpec, contents: Mapping[str, str
         wrong = int((cosines < _LEAST_COSINE).sum())
         raise FeatureBankError(f"feature bank: {wrong} of {len(chosen)} rows encoded anew by '{spec.label}' differ "
                                f"from it (least cosine {least:.3f}, needs .99); "
-                               "encode it anew with --reencode=true")
+                               "encode it anew with --reencode=true (of the command encode: --reencode)")
     return {"rows": len(chosen), "max_abs": float(np.abs(kept - anew).max()), "min_cosine": least}
 
 

@@ -73,6 +73,7 @@ def test_rows_of_stays_without_a_patient_are_counted_as_dropped(read, raw):
     "gastrointestinal|nutrition|prokinetic agent",
     "surgery|GI therapies|stress ulcer prophylaxis",
     "toxicology|drug overdose|drug removal measures|activated charcoal",
+    "cardiovascular|non-operative procedures|cardioversion|chemical",
 ])
 def test_paths_that_name_a_drug_or_a_class(path):
     assert names_drug(path.split("|"), DrugMaps.read())
