@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError
 from ..evaluation import Interval, Paired, holm
 from ..evaluation.statistics import interval_of, paired_of, resampled_means
+from ..quick_start.folds import FOLDS
 from ..quick_start.stored import StoredRun
 from .jobs import Cell, cells_of
 from .suite import Suite
@@ -94,8 +95,13 @@ class Results:
         return int(first.record["model"]["config"]["bootstrap_draws"])
 
     def contexts(self) -> list[Context]:
-        """Each split, then the pooled ones, under the suite's first condition of every other kind."""
-        named: list[tuple[str, tuple[str, ...]]] = [(split, (split,)) for split in self.suite.splits]
+        """Each split, then the pooled ones, under the suite's first condition of every other kind.
+
+        Folds that are pooled as ``folds`` are parts of one split and do not stand alone.
+        """
+        parts = self.suite.pooled.get(FOLDS, ())
+        named: list[tuple[str, tuple[str, ...]]] = [(split, (split,)) for split in self.suite.splits
+                                                    if split not in parts]
         named += [(name, tuple(splits)) for name, splits in self.suite.pooled.items()]
         return [Context(name, splits, self.suite.labels[0], self.suite.train_share[0], self.suite.images[0])
                 for name, splits in named]

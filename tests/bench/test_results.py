@@ -58,6 +58,11 @@ def test_pooled_splits_draw_patients_not_rows(leave: Leave) -> None:
     assert len(values.rows) == len(set(values.rows)) == 80 and len(set(values.patients)) == 40
 
 
+def test_folds_count_as_one_split(leave: Leave) -> None:
+    results = _results(leave, {("H", split): .6 for split in ("warm", "f0", "f1")}, pooled={"folds": ["f0", "f1"]})
+    assert [(one.name, one.splits) for one in results.contexts()] == [("warm", ("warm",)), ("folds", ("f0", "f1"))]
+
+
 def test_a_row_that_lacks_a_seed_is_left_out_and_counted(leave: Leave) -> None:
     results = _results(leave, {("H", "warm"): .6, ("E", "warm"): .5})
     del results.found[Cell("E", "warm")][1]   # type: ignore[attr-defined]
