@@ -6,15 +6,15 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 import numpy as np
 import torch
 
 from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
-from ..data import TokenSpec
-from ..encoders import EncoderSpec, backbone_sha256
+from ..data import FeatureRequest, TokenSpec
+from ..encoders import EncoderSpec, backbone_sha256, load_template
 from ..evaluation import Evaluation, ItemGroup, routing_table
 from ..paths import dataset_folds
 from ..store import code_version, environment
@@ -133,8 +133,8 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
         if config.split in known.splits:
             told["split_description"] = known.splits[config.split].description
     folds = dataset_folds(config.dataset_folder)
-    if config.split in folds:
-        told["folds"] = folds
+    if config.split in folds:   # with their hashes: by these a report knows the runs that belong together
+        told["folds"] = {fold: data_sha256(config.dataset_folder, fold, config.labels) for fold in folds}
     content = data_sha256(config.dataset_folder, config.split, config.labels)
     return {"name": config["dataset"], "sha256": content, "split": config.split, "labels": config.labels,
             "train_share": float(config["train_share"]), "users": dataset.statistics["users"],
@@ -143,11 +143,13 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
 
 
 def _model(config: MedConfig, model: Any) -> dict[str, Any]:
+    requests = getattr(model, "requests", ())
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
             "parameters": sum(number for number, _ in counts), "trainable": sum(n for n, trained in counts if trained),
-            "backbone": _backbones(model), "config": resolved, "config_sha256": config_sha256(resolved)}
+            "backbone": used_backbones(requests) or None, "prompts": used_prompts(requests) or None,
+            "config": resolved, "config_sha256": config_sha256(resolved)}
 
 
 @torch.no_grad()
@@ -172,9 +174,25 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
     return {"batch": 1, "p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
 
 
-def _backbones(model: Any) -> list[dict[str, str]] | None:
-    """The backbones that the model's features come from, or that it runs itself."""
-    specs = [request.encoder for request in getattr(model, "requests", ())
-             if isinstance(request.encoder, (EncoderSpec, TokenSpec))]
-    names = sorted({spec.backbone for spec in specs})
-    return [{"name": name, "sha256": backbone_sha256(name)} for name in names] or None
+def used_backbones(requests: Iterable[FeatureRequest], allow_download: bool = False) -> list[dict[str, str]]:
+    """Name and hash of each backbone that features come from, or that a model runs itself; sorted by name.
+
+    Raises:
+        ConfigError, MissingPackageError: one that is not there.
+    """
+    names = sorted({spec.backbone for spec in _encoders(requests)})
+    return [{"name": name, "sha256": backbone_sha256(name, allow_download)} for name in names]
+
+
+def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
+    """Name and hash of each prompt template around the texts that a model reads; sorted by name.
+
+    Raises:
+        ConfigError: one that is not there, or is no template.
+    """
+    names = sorted({spec.template for spec in _encoders(requests) if spec.template is not None})
+    return [{"name": name, "sha256": load_template(name).sha256} for name in names]
+
+
+def _encoders(requests: Iterable[FeatureRequest]) -> list[EncoderSpec | TokenSpec]:
+    return [request.encoder for request in requests if isinstance(request.encoder, (EncoderSpec, TokenSpec))]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from ...data.visit_tables import KINDS
@@ -13,7 +13,7 @@ from ...layers.logistic import choose_penalty, fit_logistic
 from ...layers.sets import multi_hot
 from ..base import Features, ModelParams
 from ..visit import VisitRecommender
-from .closed_form import ClosedForm
+from .closed_form import ClosedForm, Penalties
 
 _FOLDS = 5
 _COPY_PENALTY = 1.0
@@ -25,15 +25,8 @@ class VisitLRParams(ModelParams):
 
     codes: tuple[Literal["diag", "proc"], ...] = Field(min_length=1, description="sets of codes of the visit")
     copy_earlier: bool = Field(description="whether medications of earlier visits get one weight that all share")
-    penalties: tuple[float, ...] = Field(
-        min_length=1, description="penalties of the squared weights, chosen on a fifth of the training patients")
-
-    @field_validator("penalties")
-    @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if min(values) <= 0:
-            raise ValueError("every penalty must be above 0")
-        return values
+    penalties: Penalties = Field(
+        description="penalties of the squared weights, chosen on a fifth of the training patients")
 
 
 class VisitLR(ClosedForm, VisitRecommender):
