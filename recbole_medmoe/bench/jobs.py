@@ -9,13 +9,14 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 from ..atomic import data_sha256
 from ..config import MedConfig
 from ..errors import ConfigError, nearest
+from ..quick_start.finished import Key
 from ..quick_start.fitness import misfits
 from ..quick_start.record import config_sha256
 from ..registry import ModelSpec
 from ..version import __version__
 from .suite import Row, Suite
 
-__all__ = ["Cell", "Job", "Key", "Plan", "cells_of", "make_plan"]
+__all__ = ["Cell", "Job", "Plan", "cells_of", "make_plan"]
 
 
 class Cell(NamedTuple):
@@ -26,15 +27,6 @@ class Cell(NamedTuple):
     labels: str | None = None
     train_share: float = 1.0
     images: str = "catalogue"
-
-
-class Key(NamedTuple):
-    """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version."""
-
-    config_sha256: str
-    seed: int
-    data_sha256: str
-    version: str
 
 
 @dataclass(frozen=True)

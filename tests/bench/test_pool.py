@@ -7,9 +7,10 @@ from typing import Any, Callable
 import pytest
 
 from recbole_medmoe.bench import pool as pools
-from recbole_medmoe.bench.jobs import Cell, Job, Key
-from recbole_medmoe.bench.pool import Pool, run_jobs
+from recbole_medmoe.bench.jobs import Cell, Job
+from recbole_medmoe.bench.pool import run_jobs
 from recbole_medmoe.errors import RecordError, TrainingError
+from recbole_medmoe.quick_start.finished import Key, Pool
 
 Leave = Callable[..., Path]
 
