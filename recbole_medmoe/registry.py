@@ -87,6 +87,7 @@ _BASELINES = "recbole_medmoe.model.baselines."
 _MODALITIES = ("text", "image", "profile")
 _VISITS = ("visits",)
 _TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
+_LEADER = "https://arxiv.org/abs/2402.02803"
 _ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
 MODELS: tuple[ModelSpec, ...] = (
@@ -107,6 +108,10 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("RETAIN", _BASELINES + "retain:RETAIN", "medication", "https://arxiv.org/abs/1608.05745", _VISITS),
     ModelSpec("GAMENet", _BASELINES + "gamenet:GAMENet", "medication", "https://arxiv.org/abs/1809.01852", _VISITS),
     ModelSpec("MICRON", _BASELINES + "micron:MICRON", "medication", "https://arxiv.org/abs/2105.01876", _VISITS),
+    ModelSpec("LLMGenerate", _BASELINES + "llm_generate:LLMGenerate", "medication", _LEADER, ("visits", "code names")),
+    ModelSpec("LEADERTeacher", "recbole_medmoe.model.leader_teacher:LEADERTeacher", "medication", _LEADER,
+              ("visits", "code names"), _TUNING),
+    ModelSpec("LEADERStudent", "recbole_medmoe.model.leader_student:LEADERStudent", "medication", _LEADER, _VISITS),
     # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )

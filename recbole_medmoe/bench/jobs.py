@@ -8,15 +8,13 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..atomic import data_sha256
 from ..config import MedConfig
-from ..data.ddi import interactions_sha256
 from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
+from ..quick_start.finished import Key
 from ..quick_start.fitness import misfits
-from ..quick_start.record import config_sha256, used_backbones, used_prompts
 from ..registry import ModelSpec
-from ..version import __version__
 from .suite import Row, Suite
 
-__all__ = ["Cell", "Job", "Key", "Plan", "cells_of", "make_plan"]
+__all__ = ["Cell", "Job", "Plan", "cells_of", "make_plan"]
 
 
 class Cell(NamedTuple):
@@ -27,22 +25,6 @@ class Cell(NamedTuple):
     labels: str | None = None
     train_share: float = 1.0
     images: str = "catalogue"
-
-
-class Key(NamedTuple):
-    """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version, and
-    the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates.
-
-    ``prompts`` is None for a record of before, which has no hashes of them.
-    """
-
-    config_sha256: str
-    seed: int
-    data_sha256: str
-    version: str
-    interactions: str = ""
-    backbones: tuple[str, ...] = ()
-    prompts: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -163,7 +145,7 @@ class _Planner:
         if name not in self._made:
             try:
                 config = MedConfig(model, dataset, split=split, overrides=overrides)
-                self._made[name] = config, _key(config)
+                self._made[name] = config, Key.of(config, data="")
             except (ConfigError, MissingPackageError) as error:
                 self._made[name] = error
         return self._made[name]
@@ -184,18 +166,3 @@ class _Planner:
             found += misfits(list(specs.values()), folder, split, labels)
         self._faults, self._specs = {}, {}
         return found
-
-
-def _key(config: MedConfig) -> Key:
-    """The key of a configuration, still without seed and data.
-
-    Raises:
-        ConfigError, MissingPackageError: a prompt template or a backbone that is not there.
-    """
-    ask = getattr(config.model_class, "feature_requests", None)
-    requests = ask(config.params) if ask is not None else ()
-    is_visits = config["task"] == "medication"
-    return Key(config_sha256(config.resolved()), 0, "", __version__,
-               interactions_sha256(config.dataset_folder) if is_visits else "",
-               tuple(used["sha256"] for used in used_backbones(requests, config["allow_download"])),
-               tuple(used["sha256"] for used in used_prompts(requests)))

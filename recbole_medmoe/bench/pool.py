@@ -1,74 +1,21 @@
-"""The pool of finished runs that all suites share, and the loop that fills it."""
+"""The loop that fills the pool of finished runs, which all suites share."""
 from __future__ import annotations
 
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import Iterable
 
 from ..errors import Caught, MedMoEError, RecordError
 from ..files import atomic_write
+from ..quick_start.finished import Pool
 from ..quick_start.running import run_config
-from ..quick_start.stored import Content
-from ..store import read_record
-from .jobs import Job, Key
+from .jobs import Job
 from .numbers import seconds
 
-__all__ = ["Failure", "Pool", "run_jobs"]
-# The templates that shipped while records had no hashes of them (food_item, food_name, food_user, food_zero_shot,
-# visit): such a record counts where these are still the ones in use, and no longer where one of them was edited.
-_SHIPPED_BEFORE = frozenset({
-    "64df7cc863e0776e77e08d136a9c40135f985c4e3c5f3594b6c6f6446420febe",
-    "02e5cef87332b6feee2fd1ca11f959e1618be67006a8d8b150d4992fc55195a5",
-    "f58a51581fabd72e235d9a3cfb34966971a541fd9e9ea2339d2af306d9fc6280",
-    "1b981c47b2540608e07ed8d4aa0ce02ebed49305d8d491932a59393f779f2eda",
-    "290907f100cfe36375c51a6543a4fd73d317a2d4e7454246b79e0e6131970699",
-})
-
-
-@dataclass
-class Pool:
-    """Finished runs below a folder, found by what makes them the same; other processes may add to it at any time."""
-
-    folder: Path
-    _found: dict[Key, tuple[str, Path]] = field(default_factory=dict)
-    _seen: set[Path] = field(default_factory=set)
-
-    def refresh(self, dataset: str) -> None:
-        """Reads records that are new since the last call.
-
-        Raises:
-            RecordError: a record that does not fit the schema.
-        """
-        for path in sorted(self.folder.glob(f"{dataset}/*/*/record.json")):
-            if path not in self._seen:
-                self.add(path.parent)
-
-    def add(self, folder: Path) -> Key:
-        """Reads one finished run; of equal ones the newest counts."""
-        record = read_record(folder)
-        self._seen.add(folder / "record.json")
-        key = _key(record)
-        entry = (str(record["run"]["started"]), folder)
-        self._found[key] = max(self._found.get(key, entry), entry)
-        return key
-
-    def get(self, key: Key) -> Path | None:
-        """Folder of the newest finished run; None where there is none."""
-        before = key._replace(prompts=None)
-        if key not in self._found and before in self._found and _SHIPPED_BEFORE.issuperset(key.prompts or ()):
-            key = before
-        return self._found[key][1] if key in self._found else None
-
-
-def _key(record: Mapping[str, Any]) -> Key:
-    model, content = record["model"], Content.of_record(record)
-    backbones = model["backbone"] if isinstance(model["backbone"], list) else [model["backbone"] or ()]
-    return Key(model["config_sha256"], record["training"]["seed"], content.data, record["code"]["version"],
-               content.interactions, tuple(used["sha256"] for used in backbones if used),
-               tuple(used["sha256"] for used in model["prompts"] or ()) if "prompts" in model else None)
+__all__ = ["Failure", "run_jobs"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -109,10 +109,21 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
     return Section(
         data["name"], data["split"] or "", head.primary, data,
         tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
-        protocol_sentences(head.record, comparison, len(order)), _environment(head.record), tuple(notes),
-        diagnose(by_name, head.primary),
+        protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
+        (*notes, *_written(by_name)), diagnose(by_name, head.primary),
         tuple(metric for metric in head.record["evaluation"]["metrics"]
               if not any(metric in row.metrics for row in rows)))
+
+
+def _written(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
+    """Of each row that writes names, the share that are no medication of the data set, over all seeds."""
+    for label, runs in by_name.items():
+        told = [run.record["evaluation"]["written"] for run in runs if "written" in run.record["evaluation"]]
+        names, unknown = (sum(one[key] for one in told) for key in ("names", "unknown"))
+        if told:
+            share = f"{unknown / names:.1%}".replace("%", " %") if names else "–"
+            yield (f"{label} wrote {names} names for {sum(one['visits'] for one in told)} visits; out of corpus (no "
+                   f"medication of the data set): {share}.")
 
 
 def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:

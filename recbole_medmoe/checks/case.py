@@ -97,11 +97,13 @@ class Case:
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"
         self.cache = folder / "cache"
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, Any] = {}
         (make_visits if self.is_visits else make_food)(folder / "data" / self.data)
         check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))
+            if "max_new_tokens" in self.kind.Params.model_fields:
+                self._tokens["max_new_tokens"] = 8   # random bytes, however many
 
     def _runs_a_backbone(self) -> bool:
         if not self.is_features:

@@ -32,7 +32,7 @@ class Catalogue:
     def __init__(self, item_tokens: list[str], known: Tensor, items: Mapping[str, FeatureTable],
                  widths: Mapping[str, int], states: Mapping[str, dict[str, Any]], item_field: str,
                  visits: VisitTables | None = None, ddi: Tensor | None = None) -> None:
-        self.visits, self.ddi = visits, ddi
+        self.visits, self.ddi, self.teacher_states = visits, ddi, None
         self.item_tokens = list(item_tokens)
         self.items, self.widths, self.states = dict(items), dict(widths), dict(states)
         self._known, self.item_field = known, item_field

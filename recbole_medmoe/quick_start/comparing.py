@@ -18,6 +18,7 @@ from ..config import MedConfig  # noqa: E402
 from ..errors import ConfigError, DataError  # noqa: E402
 from ..evaluation import Comparison  # noqa: E402
 from ..evaluation import compare as compare_rows  # noqa: E402
+from .distilling import check_teacher  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .folds import FOLDS, join_folds, need_folds  # noqa: E402
 from .running import run_config, with_seed  # noqa: E402
@@ -79,8 +80,11 @@ def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds
     for name, overrides in models.items():
         for seed, split in product(seeds if seeds is not None else [None], splits):
             try:
-                configs.append(MedConfig(name, dataset, split=split, overrides=with_seed(overrides, seed),
-                                         beside=tuple(models), **given))
+                config = MedConfig(name, dataset, split=split, overrides=with_seed(overrides, seed),
+                                   beside=tuple(models), **given)
+                if config["teacher"] is not None:
+                    check_teacher(config)
+                configs.append(config)
             except ConfigError as error:
                 faults += error.faults if len(models) == 1 else [f"{name}: {fault}" for fault in error.faults]
                 break

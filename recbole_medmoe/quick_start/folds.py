@@ -130,6 +130,9 @@ def _joined(runs: Sequence[StoredRun]) -> StoredRun:
                   "groups": {name: {"n": int(line.n), "metrics": line.metrics} for name, line in lines.items()},
                   "thresholds": [one["threshold"] for one in evaluations],
                   "seconds": sum(one["seconds"] for one in evaluations)}
+    if "written" in first["evaluation"]:
+        evaluation["written"] = {name: sum(one["written"][name] for one in evaluations)
+                                 for name in first["evaluation"]["written"]}
     trainings = [run.record["training"] for run in runs]
     training = {**trainings[0], "seconds": sum(one["seconds"] for one in trainings),
                 "peak_memory_mib": max((one["peak_memory_mib"] or 0.0) for one in trainings)}

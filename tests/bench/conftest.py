@@ -44,7 +44,7 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
 
     def make(model: str, level: float, *, split: str = "warm", seed: int = 0, sha: str = "a", images: str = "catalogue",
              routing: dict[str, Any] | None = None, pooled: float = .5, patients: int = 40,
-             prompts: tuple[str, ...] | None = (), backbones: tuple[str, ...] = ()) -> Path:
+             prompts: tuple[str, ...] = (), backbones: tuple[str, ...] = ()) -> Path:
         noise = np.random.default_rng([seed, len(model)])
         values = np.clip(level + noise.normal(scale=.05, size=patients), 0, 1)
         gout = np.arange(patients) < 25
@@ -75,8 +75,6 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
         for name, hashes in (("prompts", prompts), ("backbone", backbones)):
             if hashes:
                 record["model"][name] = [{"name": str(place), "sha256": digest} for place, digest in enumerate(hashes)]
-        if prompts is None:   # a record of before
-            del record["model"]["prompts"]
         folder = tmp_path / "runs" / "food" / model / f"{split}-{images}-{seed}"
         folder.mkdir(parents=True)
         items = {} if images == "catalogue" else {

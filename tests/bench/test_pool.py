@@ -8,10 +8,10 @@ import pytest
 from safetensors import SafetensorError
 
 from recbole_medmoe.bench import pool as pools
-from recbole_medmoe.bench.jobs import Cell, Job, Key
-from recbole_medmoe.bench.pool import Pool, run_jobs
-from recbole_medmoe.encoders import load_template
+from recbole_medmoe.bench.jobs import Cell, Job
+from recbole_medmoe.bench.pool import run_jobs
 from recbole_medmoe.errors import RecordError, TrainingError
+from recbole_medmoe.quick_start.finished import Key, Pool
 
 Leave = Callable[..., Path]
 
@@ -54,14 +54,6 @@ def test_a_run_with_other_prompts_backbones_or_interactions_is_not_there(
     pool = Pool(tmp_path / "runs")
     pool.add(leave("A", .5, **left))
     assert pool.get(_job(0, **left).key) is not None and pool.get(_job(0, **asked).key) is None
-
-
-def test_a_record_of_before_counts_where_the_templates_are_those_that_shipped(leave: Leave, tmp_path: Path) -> None:
-    pool = Pool(tmp_path / "runs")
-    pool.add(leave("A", .5, prompts=None))
-    shipped = tuple(load_template(name).sha256 for name in ("food_item", "food_user"))
-    assert pool.get(_job(0, prompts=shipped).key) is not None and pool.get(_job(0).key) is not None
-    assert pool.get(_job(0, prompts=(shipped[0], "c" * 64)).key) is None
 
 
 def test_force_runs_all_and_the_newest_counts(made: list[int], leave: Leave, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ NOT_APPLICABLE = {
     "RepeatLast": {"gradients", "overfits_eight_rows"},
     "VisitLR": {"gradients"},
     "LLMOnlyZeroShot": {"gradients", "overfits_eight_rows"},
+    "LLMGenerate": {"gradients", "overfits_eight_rows"},
     "Pop": {"gradients", "overfits_eight_rows", "all_modalities_missing"},
     "BPR": {"one_item_catalogue", "all_modalities_missing"},
 }

@@ -73,6 +73,13 @@ def test_the_rounds_of_one_fold_are_not_those_of_all(runs: list[StoredRun]) -> N
     assert "rounds" in runs[0].record["evaluation"] and "rounds" not in join_folds(runs)[0].record["evaluation"]
 
 
+def test_names_written_in_all_folds_are_counted_together(runs: list[StoredRun]) -> None:
+    told = [replace(run, record={**run.record, "evaluation": {**run.record["evaluation"], "written": {
+        "visits": 9, "names": number, "unknown": 1, "empty": 0, "cut": 0}}}) for number, run in enumerate(runs)]
+    assert join_folds(told)[0].record["evaluation"]["written"] == {"visits": 45, "names": 10, "unknown": 5, "empty": 0,
+                                                                   "cut": 0}
+
+
 def test_folds_whose_fellows_are_missing_stay_apart(runs: list[StoredRun]) -> None:
     assert join_folds(runs[:4]) == runs[:4]
 

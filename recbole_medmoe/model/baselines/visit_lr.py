@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...data.visit_tables import KINDS
 from ...layers.logistic import choose_penalty, fit_logistic
-from ...layers.sets import multi_hot
+from ...layers.sets import multi_hot, set_shares
 from ..base import Features, ModelParams
 from ..visit import VisitRecommender
 from .closed_form import ClosedForm, Penalties
@@ -87,11 +87,7 @@ class VisitLR(ClosedForm, VisitRecommender):
     def _share(self, users: Features) -> tuple[Tensor, Tensor]:
         """Share of the earlier visits that had each medication [B, I], and whether any is known [B] bool."""
         medications, there = users["earlier_medications"]
-        visits = there.sum(-1)  # [B]
-        share = multi_hot(medications[:, 0], self.n_items)
-        for place in range(1, medications.shape[1]):  # [B, V, I] would be wide
-            share = share + multi_hot(medications[:, place], self.n_items)
-        return share / visits.clamp(min=1).unsqueeze(-1), visits > 0
+        return set_shares(medications, there, self.n_items), there.any(-1)
 
     def forward(self, users: Features, items: Features) -> Tensor:
         scores = self.intercept.expand(len(users["diag"][0]), -1)  # [B, I]
