@@ -92,7 +92,8 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
     return Section(
         data["name"], data["split"] or "", head.primary, data,
         tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
-        protocol_sentences(head.record, comparison, len(order)), _environment(head.record), (*notes, *_written(by_name)),
+        protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
+        (*notes, *_written(by_name)),
         diagnose(by_name, head.primary),
         tuple(metric for metric in head.record["evaluation"]["metrics"]
               if not any(metric in row.metrics for row in rows)))
