@@ -102,7 +102,7 @@ class Case:
         check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))
-            if "max_new_tokens" in self.kind.Params.model_fields:
+            if "max_new_tokens" in type(self.config(check_banks=False).params).model_fields:
                 self._tokens["max_new_tokens"] = 8   # random bytes, however many
 
     def _runs_a_backbone(self) -> bool:

@@ -105,11 +105,13 @@ def trained_bytes(shape: Shape, plan: Plan) -> int:
 
 
 def kept_bytes(shape: Shape, plan: Plan, tokens: int, longest: int) -> int:
-    """Bytes kept for the backward pass of a step, by what a Llama block of transformers keeps of a token.
+    """Bytes kept for the backward pass of a step, as a Llama block of transformers with all maps tuned keeps them.
 
-    Of D numbers: input and output of attention with its queries, keys and values, inputs of the linear maps and of the
-    two norms (these in float32); of F numbers: both inputs, activation and product of the gate; of each adapter its
-    inner numbers and, where it has dropout, a mask of its inputs; and a row of the attention mask.
+    Of each token, F numbers four times: inputs, activation and product of the gate. D numbers eight times: queries,
+    keys, values and output of attention, inputs of the adapters and of both norms; four times more where each adapter
+    has an input of its own, by dropout or in bfloat16, in which the norms still compute in float32. Further what
+    adapters give inside, a mask of each one's inputs where there is dropout, a row of the attention mask, and above all
+    blocks the input of the last norm.
 
     Args:
         tokens: of the step.
@@ -118,12 +120,14 @@ def kept_bytes(shape: Shape, plan: Plan, tokens: int, longest: int) -> int:
     if plan.lora is None:
         return 0
     size, targets = plan.upper.itemsize, [shape.maps[name] for name in plan.lora.targets if name in shape.maps]
-    block = size * (4 * shape.inner + 8 * shape.width) + (0 if size == 4 else (2 * size + 8) * shape.width)
-    block += size * (plan.lora.rank * len(targets) + longest)
-    block += (4 if plan.lora.dropout else 0) * sum(inputs for inputs, _ in targets)
+    masks = sum(inputs for inputs, _ in targets) if plan.lora.dropout else 0
+    apart = bool(masks) or size < 4
+    block = (4 * size * shape.inner + (10 * size + 8 if apart else 8 * size) * shape.width
+             + size * (plan.lora.rank * len(targets) + longest) + 4 * masks)
+    last = 4 * tokens * shape.width
     if not plan.checkpointing:
-        return tokens * plan.tuned * block
-    return tokens * plan.tuned * size * shape.width + min(tokens, plan.batch_tokens) * block
+        return tokens * plan.tuned * block + last
+    return tokens * plan.tuned * size * shape.width + min(tokens, plan.batch_tokens) * block + last
 
 
 def epoch_operations(shape: Shape, plan: Plan, tokens: int, length: float) -> tuple[float, float]:

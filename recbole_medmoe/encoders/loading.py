@@ -81,8 +81,8 @@ def load_backbone(folder: Path, device: torch.device, dtype: torch.dtype, *, hea
 def _four_bits(kind: str, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     """What transformers must be told to load in 4 bits (Dettmers et al., https://arxiv.org/abs/2305.14314)."""
     if device.type != "cuda":
-        raise ConfigError([f"quantise: '{kind}' needs an NVIDIA GPU and the device is {device}; set --device=cuda:0, or "
-                           "--quantise=null"])
+        raise ConfigError([f"quantise: '{kind}' needs an NVIDIA GPU and the device is {device}; set --device=cuda:0, "
+                           "or --quantise=null"])
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingPackageError(f"quantise: '{kind}' needs the package bitsandbytes, which is not installed; run: "
                                   "pip install \"recbole_medmoe[quant]\"")

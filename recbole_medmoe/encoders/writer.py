@@ -56,7 +56,8 @@ class LineWriter:
         Raises:
             ConfigError: a prompt that leaves the context no room for ``max_new_tokens``, or memory that ran out.
         """
-        longest, context = max(map(len, prompts), default=0), getattr(self.model.config, "max_position_embeddings", None)
+        longest = max(map(len, prompts), default=0)
+        context = getattr(self.model.config, "max_position_embeddings", None)
         if context is not None and longest + self.max_new_tokens > context:
             raise ConfigError([f"a prompt of {longest} tokens and max_new_tokens {self.max_new_tokens} do not fit into "
                                f"the LLM's context of {context}; lower prompt_max_tokens or max_new_tokens"])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-_SMALL = 8
+_SMALL = 16
 
 
 class SetBlock(nn.Module):
@@ -46,26 +46,35 @@ class SetBlock(nn.Module):
 
     def forward(self, x: Tensor, sizes: Tensor) -> Tensor:
         """x [S, D], set after set, and sizes [N] of the sets -> [S, D]."""
+        if not len(x):
+            return x
         x = x + self.drop(self.gathered(self._attend(self.asked(self.attention_norm(x)), sizes)))
         inner = self.drop(F.gelu(self.widen(self.inner_norm(x)), approximate="tanh"))
         return self.drop(x + self.drop(self.narrow(inner)))
 
     def _attend(self, asked: Tensor, sizes: Tensor) -> Tensor:
         """Attention inside each set; asked [S, 3 D] -> [S, D]."""
-        found, order = [asked.new_zeros(0, asked.shape[-1] // 3)], [sizes.new_zeros(0)]
+        if len(sizes) * int(sizes.max()) == len(asked):  # all of one size, e.g. a single visit's: nothing to fill up
+            return self._inside(asked.view(len(sizes), -1, asked.shape[-1]), None).flatten(0, 1)
+        found, order = [], []
         for places, inside in _alike(sizes):  # [n, L] each
-            rows = asked.index_select(0, places.flatten()).view(*places.shape, 3, self.heads, -1)
-            query, key, value = rows.permute(2, 0, 3, 1, 4)  # [n, H, L, D/H] each
-            scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # [n, H, L, L]
-            weights = scores.masked_fill(~inside[:, None, None], -torch.inf).softmax(-1)
-            found.append((self.attention_drop(weights) @ value).transpose(1, 2).flatten(2)[inside])
+            rows = asked.index_select(0, places.flatten()).view(*places.shape, -1)
+            found.append(self._inside(rows, inside)[inside])
             order.append(places[inside])
         return torch.cat(found).index_select(0, torch.cat(order).argsort())
+
+    def _inside(self, asked: Tensor, inside: Tensor | None) -> Tensor:
+        """Attention in each row [n, L, 3 D] to what is inside [n, L] bool, None for all of it -> [n, L, D]."""
+        query, key, value = asked.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [n, H, L, D/H] each
+        scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # [n, H, L, L]
+        if inside is not None:
+            scores = scores.masked_fill(~inside[:, None, None], -torch.inf)
+        return (self.attention_drop(scores.softmax(-1)) @ value).transpose(1, 2).flatten(2)
 
 
 def _alike(sizes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Sets of like size together: where their vectors stand [n, L], filled up with any, and which are theirs [n, L]."""
-    first, largest, bound, below = sizes.cumsum(0) - sizes, int(sizes.max()) if len(sizes) else 0, _SMALL, 0
+    first, largest, bound, below = sizes.cumsum(0) - sizes, int(sizes.max()), _SMALL, 0
     while below < largest:
         chosen = ((sizes > below) & (sizes <= bound)).nonzero().squeeze(-1)
         if len(chosen):

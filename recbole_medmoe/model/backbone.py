@@ -67,23 +67,31 @@ def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps
     Raises:
         ConfigError, MissingPackageError: as `read_backbone`.
     """
-    shape = Shape.read(_find(p, config)[1])
-    device, (lower, upper) = torch.device(config["device"]), _formats(config, lora)
-    tuned = shape.blocks if lora is not None and p.tuned_layers is None else p.tuned_layers if lora is not None else 0
-    states = len(p.readout_layers or (0,)) + 2 if p.readout == "layers" else 1
-    plan = Plan(lora, tuned, lower, upper, p.quantise is not None, p.gradient_checkpointing, p.batch_tokens,
-                states * shape.width * outputs)
+    shape, device = Shape.read(_find(p, config)[1]), torch.device(config["device"])
+    plan = plan_of(shape, p, config, lora, outputs)
     tokens, longest = int(prompts.sum()), int(prompts.max())
     step = tokens / steps
     parts = weight_bytes(shape, plan), trained_bytes(shape, plan), kept_bytes(shape, plan, round(step), longest)
-    log.info("memory, estimated: %.3g billion parameters %s, training state %s, a step of %.0f tokens %s: about %s of "
-             "%s on %s", shape.parameters / 1e9, *map(_told, parts[:2]), step, _told(parts[2]), _told(sum(parts)),
-             _told(whole_memory(device)), device)
-    rate = ASSUMED_SHARE * product_rate(device, upper)
-    once, each = (work / rate for work in epoch_operations(shape, plan, tokens, tokens / len(prompts)))
-    log.info("time, estimated: %d training texts of %d tokens; %.0f s once and %.0f s per epoch, if %.0f %% of the "
-             "%.3g TFLOP/s of a large matrix product are reached (assumed)", len(prompts), tokens, once, each,
-             100 * ASSUMED_SHARE, rate / ASSUMED_SHARE / 1e12)
+    keeps = p.cache_states and 0 < plan.tuned < shape.blocks
+    kept = tokens * shape.width * plan.lower.itemsize if keeps else 0
+    log.info("memory, estimated: %s frozen parameters %s, training state %s, a step of %.0f tokens %s: about %s of %s "
+             "on %s%s", f"{shape.parameters:,}", *map(_told, parts[:2]), step, _told(parts[2]), _told(sum(parts)),
+             _told(whole_memory(device)), device, f"; {_told(kept)} of main memory for kept states" if kept else "")
+    rate = product_rate(device, plan.upper)
+    work = epoch_operations(shape, plan, tokens, tokens / len(prompts))
+    below, above = (part / rate / ASSUMED_SHARE for part in work)
+    once, each = (below, above) if keeps else (0.0, below + above) if plan.tuned else (below, 0.0)
+    log.info("time, estimated: %s tokens of %d training texts take %s once and %s per epoch, if %.0f %% of the %.3g "
+             "TFLOP/s of a large matrix product are reached (assumed); scoring comes on top", f"{tokens:,}",
+             len(prompts), _minutes(once), _minutes(each), 100 * ASSUMED_SHARE, rate / 1e12)
+
+
+def plan_of(shape: Shape, p: Any, config: Any, lora: LoraSpec | None, outputs: int) -> Plan:
+    """How these parameters tune a backbone of this shape; arguments as in `tell_cost`."""
+    tuned = 0 if lora is None else shape.blocks if p.tuned_layers is None else p.tuned_layers
+    states = len(p.readout_layers or (0,)) + 2 if p.readout == "layers" else 1
+    return Plan(lora, tuned, *_formats(config, lora), p.quantise is not None, p.gradient_checkpointing, p.batch_tokens,
+                states * shape.width * outputs)
 
 
 def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
@@ -100,6 +108,10 @@ def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dty
     frozen = compute_dtype(torch.device(config["device"]))
     trained = torch.bfloat16 if config["precision"] == "bf16" else torch.float32
     return frozen, frozen if lora is None else trained
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _told(count: float) -> str:

@@ -195,15 +195,19 @@ class LEADERStudent(VisitRecommender):
             last: its vector [B, d]; None encodes its codes.
         """
         earlier = users[f"earlier_{name}"][0][kept]  # [K, L]
-        if last is None:
+        if last is None and not len(earlier):
+            last = self.sets[name](users[name][0])
+        elif last is None:
             present = users[name][0]
             longest = max(present.shape[1], earlier.shape[1])
             both = [F.pad(ids, (0, longest - ids.shape[1])) for ids in (earlier, present)]
             old, last = self.sets[name](torch.cat(both)).split([len(earlier), len(present)])
-        else:
+        elif len(earlier):
             old = self.sets[name](earlier)
         if self.params.visits_apart:
             last = last + self.present[name]
+        if not len(earlier):
+            return last[now], now.long()
         visits = old.new_zeros(*kept.shape, old.shape[-1])
         visits[kept] = old
         inside = torch.cat([kept, now.unsqueeze(-1)], dim=1)  # [B, V + 1]
@@ -215,12 +219,12 @@ class LEADERStudent(VisitRecommender):
         if self.params.linear_skip:
             for kind, bag in self.skip.items():
                 scores = scores + bag(users[kind][0])
-        if self.params.copy_earlier:
-            medications, kept = users[_EARLIER][0], self._kept(users[_EARLIER][1])[1]
-            weight, offset = _COPY_GAIN * self.copied
-            copied = weight * set_shares(medications, kept, self.n_items) + offset
-            scores = scores + kept.any(-1, keepdim=True) * copied
-        return scores
+        if not self.params.copy_earlier or not users[_EARLIER][1].any():
+            return scores
+        medications, kept = users[_EARLIER][0], self._kept(users[_EARLIER][1])[1]
+        weight, offset = _COPY_GAIN * self.copied
+        copied = weight * set_shares(medications, kept, self.n_items) + offset
+        return scores + kept.any(-1, keepdim=True) * copied
 
     def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
         """Cross-entropy, then alpha times the distance to the teacher and beta times the alignment, where there are.

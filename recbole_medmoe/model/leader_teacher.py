@@ -63,8 +63,8 @@ class LEADERTeacherParams(TrainedVisitParams):
     cache_states: bool = Field(description="keep in main memory what the frozen blocks make of each prompt; our choice")
     gradient_checkpointing: bool = Field(description="keep only each tuned block's input for the backward pass: less "
                                                      "memory, more work; paper yes")
-    quantise: Literal["nf4"] | None = Field(description="hold the LLM's linear maps in 4 bits, on a GPU with the package "
-                                                        "bitsandbytes; paper null")
+    quantise: Literal["nf4"] | None = Field(description="hold the LLM's linear maps in 4 bits, on a GPU with the "
+                                                        "package bitsandbytes; paper null")
     batch_tokens: int = Field(ge=1, description="most tokens that run through the LLM at once, padding included; our "
                                                 "choice")
 

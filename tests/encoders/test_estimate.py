@@ -111,17 +111,17 @@ def test_what_is_kept_for_the_backward_pass(folder: Path, dtype: torch.dtype, dr
     lora = LoraSpec(4, 8.0, dropout, targets)
     found = _bytes_kept(halves(folder, lora, dtype), dtype)
     told = kept_bytes(Shape.read(folder), plan(lora, 3, dtype), ROWS * LENGTH, LENGTH)
-    assert told == pytest.approx(found, rel=0.06)
+    assert told == pytest.approx(found, rel=0.08)   # the first block keeps less: nothing below it learns
 
 
 @pytest.mark.parametrize("dtype", [FULL, HALF])
 def test_checkpointing_keeps_each_blocks_input_and_one_block_at_work(folder: Path, dtype: torch.dtype) -> None:
     lora, shape = LoraSpec(4, 8.0, 0.1, ALL), Shape.read(folder)
     tokens = ROWS * LENGTH
-    one = kept_bytes(shape, plan(lora, 1, dtype), tokens, LENGTH)
+    work = kept_bytes(shape, plan(lora, 1, dtype), tokens, LENGTH) - 4 * tokens * shape.width
     told = kept_bytes(shape, plan(lora, 3, dtype, checkpointing=True), tokens, LENGTH)
     found = _bytes_kept(halves(folder, lora, dtype, checkpointing=True), dtype)
-    assert told - one == pytest.approx(found, rel=0.35)   # beside the blocks' inputs, the last norm's and the mask
+    assert told - work == pytest.approx(found, rel=0.06)
     assert kept_bytes(shape, plan(lora, 3, dtype, True, batch_tokens=tokens // 4), tokens, LENGTH) < told
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Callable
 
@@ -201,7 +202,45 @@ def test_a_model_built_from_its_catalogue_scores_alike(made: Maker, visit_config
     torch.testing.assert_close(again.score_features(again.patients().encode(by_hand)), scores(model, visits))
 
 
+def test_cost_is_told_before_the_weights_are_read(made: Maker, caplog: pytest.LogCaptureFixture,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*given: Any, **options: Any) -> None:
+        raise RuntimeError("weights are read")
+
+    monkeypatch.setattr("recbole_medmoe.encoders.split.load_backbone", never)
+    with caplog.at_level("INFO", "recbole_medmoe"), pytest.raises(RuntimeError, match="weights are read"):
+        made(**PAPER)
+    memory, spent = [line.message for line in caplog.records if "estimated" in line.message]
+    assert re.fullmatch(r"memory, estimated: 8,784 frozen parameters 0 MiB, .*: about \d+ MiB of .* GiB on cpu", memory)
+    assert re.fullmatch(r"time, estimated: [\d,]+ tokens of 39 training texts take 0 s once and \d+ s per epoch, .*",
+                        spent)
+
+
+def test_the_estimated_parameters_are_the_models(made: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recbole_medmoe.encoders import estimate
+
+    plans: list[Any] = []
+    monkeypatch.setattr("recbole_medmoe.model.backbone.weight_bytes", lambda shape, plan: (
+        plans.append((shape, plan)), estimate.weight_bytes(shape, plan))[1])
+    model, _ = made(**PAPER, readout="layers")
+    shape, plan = plans[0]
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert estimate.trained_bytes(shape, plan) == 16 * sum(weight.numel() for weight in trained)
+    frozen = [weight for weight in model.parameters() if not weight.requires_grad]
+    assert estimate.weight_bytes(shape, plan) == sum(weight.nbytes for weight in frozen)
+
+
+def test_a_model_without_training_visits_tells_no_cost(made: Maker, visit_config: Maker, small: dict[str, Any],
+                                                       caplog: pytest.LogCaptureFixture) -> None:
+    model, _ = made()
+    caplog.clear()
+    with caplog.at_level("INFO", "recbole_medmoe"):
+        type(model)(visit_config("LEADERTeacher", **small), model.catalogue())
+    assert "estimated" not in caplog.text
+
+
 @pytest.mark.parametrize("options, told", [
+    ({"quantise": "nf4"}, "quantise: 'nf4' needs an NVIDIA GPU and the device is cpu"),
     ({"lora_targets": ["query"]}, r"lora_targets \['query'\].*there are down_proj.*q_proj"),
     ({"tuned_layers": 3}, "the backbone has 2 layers"),
     ({"prompt_max_tokens": 1025}, "takes at most 1024"),
@@ -214,11 +253,13 @@ def test_what_cannot_be_is_refused(made: Maker, options: dict[str, Any], told: s
         made(**options)
 
 
-def test_the_full_values_are_the_papers(visit_config: Maker) -> None:
-    path = properties_dir() / "model" / "LEADERTeacher.full.yaml"
+@pytest.mark.parametrize("variant", ["full", "7b"])
+def test_the_full_values_are_the_papers(visit_config: Maker, variant: str) -> None:
+    path = properties_dir() / "model" / f"LEADERTeacher.{variant}.yaml"
     config = visit_config("LEADERTeacher", **read_yaml(path).values)
     p = config.params
     assert (p.lora_rank, p.lora_alpha, p.lora_dropout, len(p.lora_targets)) == (8, 32.0, 0.1, 7)
     assert (p.learner, p.learning_rate, p.lr_schedule, config["warmup_steps"]) == ("adamw", 2e-4, "linear", 0)
     assert (p.tuned_layers, p.readout, p.state_scale, p.dropout) == (None, "last", None, 0.0)
     assert (p.history_visits, p.history_diagnoses, p.append_eos, p.prompt_max_tokens) == (3, "own", True, 2048)
+    assert p.train_batch_size * config["gradient_accumulation_steps"] == 512   # pairs of about 32 visits

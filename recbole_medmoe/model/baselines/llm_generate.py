@@ -38,8 +38,8 @@ class LLMGenerateParams(ModelParams):
     prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; our choice")
     max_new_tokens: int = Field(ge=1, description="most tokens written for a visit; a name that they cut is left out; "
                                                   "our choice")
-    synonyms: bool = Field(description="whether American, brand and short names of the package's drug list count as the "
-                                       "ingredient's name; our choice")
+    synonyms: bool = Field(description="whether American, brand and short names of the package's drug list count as "
+                                       "the ingredient's name; our choice")
 
 
 class LLMGenerate(ClosedForm, VisitRecommender):

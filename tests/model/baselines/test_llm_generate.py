@@ -26,7 +26,8 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def made(visit_data: Maker, llama: Path) -> Maker:
     def make(**overrides: Any) -> tuple[Any, Any]:
-        keys = {"backbone": str(llama), "max_new_tokens": 6, "progress": False, "device": "cpu", **overrides}
+        keys = {"backbone": str(llama), "prompt_max_tokens": 900, "max_new_tokens": 6, "progress": False,
+                "device": "cpu", **overrides}
         config, train, _, _ = visit_data("LLMGenerate", **keys)
         return config.spec.load()(config, train._dataset).eval(), train._dataset
 
@@ -41,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def write(self: LineWriter, ids: Sequence[Sequence[int]]) -> list[Line]:
         told = [self.tokenizer.decode(row) for row in ids]
         prompts.extend(told)
-        return [Line("", True) if "Procedures: none recorded. Medications:" in text[-50:] else LINE for text in told]
+        return [Line("", True) if "Procedures of this stay: none" in text else LINE for text in told]
 
     monkeypatch.setattr(LineWriter, "write", write)
     return prompts
@@ -62,7 +63,7 @@ def test_the_prompt_tells_the_stay_and_ends_where_a_name_follows(made: Maker, as
     model, dataset = made()
     _scores(model, torch.tensor([dataset.user_tokens.index("v003")]))
     prompt, = asked
-    assert prompt.endswith("Medications:") and "Earlier stays on record: 1." in prompt and "Stay 1. Diagnoses:" in prompt
+    assert prompt.endswith("Medications:") and "with 1 earlier stays" in prompt and "Stay 1. Diagnoses:" in prompt
 
 
 def test_a_prompt_is_written_for_once(made: Maker, asked: list[str]) -> None:
