@@ -103,8 +103,9 @@ class VisitRecommender(FeatureRecommender):
         for kind in KINDS:
             codes = self._sets(kind, ids)
             found[kind] = (codes, codes.any(-1))
-            found[f"earlier_{kind}"] = (self._sets(kind, history), there)
-        found[f"earlier_{MEDICATIONS}"] = (self._sets(MEDICATIONS, history), there)
+        past = bool(there.any())  # of visits without any there is nothing to gather
+        for name in (*KINDS, MEDICATIONS):
+            found[f"earlier_{name}"] = (self._sets(name, history) if past else history.unsqueeze(-1), there)
         return found
 
     def calculate_loss(self, interaction: Any) -> Any:

@@ -6,7 +6,8 @@ import pytest
 from recbole_medmoe.model.baselines.written_names import WrittenNames
 
 NAMES = ["[PAD]", "enoxaparin, heparin", "acetylsalicylic acid, clopidogrel", "multivitamins, plain",
-         "thiamine (vit b1)", "paracetamol", "hydrocodone and paracetamol, oxycodone and paracetamol", "heparin", "Metoprolol"]
+         "thiamine (vit b1)", "paracetamol", "hydrocodone and paracetamol, oxycodone and paracetamol", "heparin",
+         "Metoprolol"]
 
 
 def places(line: str, synonyms: bool = False) -> dict[int, int]:
