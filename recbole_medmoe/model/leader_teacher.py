@@ -95,7 +95,7 @@ class LEADERTeacher(VisitRecommender):
         self.drop = Dropout(p.dropout, 1.0 if paper else p.state_scale)
         self.head = nn.Linear(self.hidden_width, self.n_items, bias=not paper)
         if self.standard is not None:
-            self._fit(self.standard, source.train_users)
+            self.llm.fit_untuned(self.standard, *self._rows("user", None)["prompt"], source.train_users)
 
     @classmethod
     def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
@@ -113,27 +113,13 @@ class LEADERTeacher(VisitRecommender):
             pairs = len(source.training_pairs()[0])
             tell_cost(self.params, config, lora, lengths, -(-pairs // config["train_batch_size"]), self.n_items)
 
-    @torch.no_grad()
-    def _fit(self, standard: ModalityInput, seen: Tensor) -> None:
-        """Takes mean and spread from what the untuned LLM makes of the training prompts."""
-        ids, present = self._rows("user", None)["prompt"]
-        rows = (seen & present).nonzero().squeeze(1)
-        if len(rows):
-            was, self.llm.tuning = self.llm.tuning, False
-            standard.fit(self.llm(ids[rows], present[rows]).cpu())
-            self.llm.tuning = was
-
     def tune(self, on: bool) -> None:
         """Switches the tuning of the LLM: while off, the head alone learns, on read-outs that are kept.
 
         Raises:
             RuntimeError: switched off although the adapters have learned something.
         """
-        if not on and self.llm.backbone.is_tuned:
-            raise RuntimeError("the head is trained alone before the LLM is tuned, not afterwards")
-        self.llm.tuning = on and self.params.tuning == "lora"
-        if self.llm.tuning:
-            self.llm.forget_untuned()
+        self.llm.tune(on and self.params.tuning == "lora")
 
     def _states(self, users: Features) -> Tensor:
         """What the head reads of B visits -> [B, W]; zero, or a learned vector, where there is no prompt."""

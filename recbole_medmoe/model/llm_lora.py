@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -64,7 +63,8 @@ class LLMOnlyLoRA(FeatureRecommender):
         item_width = self.llm.backbone.width if p.tuned_items else self.width("item")
         self.branch = LanguageBranch(self.llm.backbone.width, item_width, p)
         for side in tuned:
-            self._fit(side, source.train_users if side == "user" else source.train_items)
+            self.llm.fit_untuned(self.states_of[side], *self._rows(side, None)["llm"],
+                                 source.train_users if side == "user" else source.train_items)
 
     @classmethod
     def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
@@ -73,27 +73,13 @@ class LLMOnlyLoRA(FeatureRecommender):
                       for side, prompt in (("user", p.user_prompt), ("item", p.item_prompt)))
         return user, item if p.tuned_items else language_requests(p)[1]
 
-    @torch.no_grad()
-    def _fit(self, side: str, seen: Tensor) -> None:
-        """Takes mean and spread from what the untuned LLM makes of the training texts."""
-        ids, present = self._rows(side, None)["llm"]
-        rows = (seen & present).nonzero().squeeze(1)
-        if len(rows):
-            self.llm.tuning = False
-            self.states_of[side].fit(self.llm(ids[rows], present[rows]).cpu())
-            self.llm.tuning = True
-
     def tune(self, on: bool) -> None:
         """Switches the tuning of the LLM: while off, the towers alone learn, on read-outs that are kept.
 
         Raises:
             RuntimeError: switched off although the adapters have learned something.
         """
-        if not on and self.llm.backbone.is_tuned:
-            raise RuntimeError("the towers are trained alone before the LLM is tuned, not afterwards")
-        self.llm.tuning = on
-        if on:
-            self.llm.forget_untuned()
+        self.llm.tune(on)
 
     def _states(self, side: str, features: Features) -> Tensor:
         """Standardised read-outs of the tuned LLM -> [B, W]."""
