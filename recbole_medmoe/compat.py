@@ -7,6 +7,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Iterator
 
 from .errors import MissingPackageError
@@ -193,3 +194,20 @@ def without_side_effects() -> Iterator[None]:
         yield
     finally:
         module.get_tensorboard, module.ensure_dir = kept
+
+
+def import_hyperopt() -> Any:
+    """hyperopt 0.2.5, which imports setuptools' ``pkg_resources`` for a search (``atpe``) that is not used here.
+
+    Setuptools 82 has it no more, so that an empty module stands in for it while hyperopt is imported.
+    """
+    lacking = importlib.util.find_spec("pkg_resources") is None
+    if lacking:
+        sys.modules["pkg_resources"] = ModuleType("pkg_resources")
+    try:
+        import hyperopt
+        import hyperopt.pyll
+    finally:
+        if lacking:
+            del sys.modules["pkg_resources"]
+    return hyperopt

@@ -133,3 +133,10 @@ def test_side_effects_come_back_after_an_error() -> None:
     with pytest.raises(ValueError), compat.without_side_effects():
         raise ValueError
     assert module.ensure_dir is kept
+
+
+def test_hyperopt_is_imported_without_setuptools_and_leaves_no_false_module() -> None:
+    program = ("import sys\nfrom recbole_medmoe import compat\n"
+               "hyperopt = compat.import_hyperopt()\nassert hyperopt.tpe.suggest and hyperopt.hp.choice\n"
+               "module = sys.modules.get('pkg_resources')\nassert module is None or module.__spec__ is not None")
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).resolve().parents[1], check=True)

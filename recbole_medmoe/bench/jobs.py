@@ -6,19 +6,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
-from ..atomic import data_sha256
+from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
 from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
 from ..quick_start.finished import Key
 from ..quick_start.fitness import misfits
 from ..registry import ModelSpec
+from .engine import Order
 from .suite import Row, Suite
 
-__all__ = ["Cell", "Job", "Plan", "cells_of", "make_plan"]
+__all__ = ["Cell", "Job", "Plan", "Tuned", "cells_of", "make_plan"]
+
+
+Tuned = Mapping[tuple[str, str, str], Mapping[str, Any] | None]
+"""Names of suite, row and split to the keys that a search found; None where it found none."""
 
 
 class Cell(NamedTuple):
-    """One place of a suite: a row under one condition; its runs differ in the seed only."""
+    """One place of a suite: a row under one condition; its runs differ in the seed only.
+
+    Without a name of a ``split`` the data set is split as its configuration says.
+    """
 
     row: str
     split: str
@@ -29,21 +37,27 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be made, and what to call it."""
+    """One run to be made, and what to call it; ``private`` where its data are derived from credentialed ones."""
 
     key: Key
     cell: Cell
     model: str
     dataset: str
     overrides: Mapping[str, Any]
+    private: bool = False
 
-    def config(self) -> MedConfig:
-        """Its configuration, made anew: a run changes the one that it is given."""
-        return MedConfig(self.model, self.dataset, split=self.cell.split,
-                         overrides={**self.overrides, "seed": self.key.seed})
+    def order(self, profile: bool = False) -> Order:
+        """What a process is asked for.
+
+        Args:
+            profile: with a trace of its first steps.
+        """
+        values = {"model": self.model, "dataset": self.dataset, "split": self.cell.split,
+                  "overrides": {**self.overrides, "seed": self.key.seed}, "private": self.private, "profile": profile}
+        return Order(str(self), "run", values)
 
     def __str__(self) -> str:
-        told = [self.cell.row, self.cell.split]
+        told = [self.cell.row, *([self.cell.split] if self.cell.split else [])]
         told += [f"labels {self.cell.labels}"] if self.cell.labels else []
         told += [f"train_share {self.cell.train_share:g}"] if self.cell.train_share != 1 else []
         told += [f"images {self.cell.images}"] if self.cell.images != "catalogue" else []
@@ -79,12 +93,13 @@ def cells_of(suite: Suite) -> Iterator[tuple[Cell, Row]]:
                             yield Cell(label, split, variant, share, images), row
 
 
-def make_plan(suites: Sequence[Suite], faults: Sequence[str] = ()) -> Plan:
+def make_plan(suites: Sequence[Suite], faults: Sequence[str] = (), tuned: Tuned | None = None) -> Plan:
     """Expands suites to jobs; every configuration is made, and so checked, before anything runs.
 
     Args:
         suites: as `load_suites` gives them.
         faults: those of the files, to be told together with the configurations'.
+        tuned: what searches found; a row whose search found nothing is left out. None takes the rows as they stand.
 
     Raises:
         ConfigError: all faults of all suites at once.
@@ -95,13 +110,16 @@ def make_plan(suites: Sequence[Suite], faults: Sequence[str] = ()) -> Plan:
     for suite in suites:
         cells = plan.cells.setdefault(suite.name, {})
         for cell, row in cells_of(suite):
-            made = planner.prepare(suite, cell, row)
+            found_values = {} if tuned is None else tuned.get((suite.name, cell.row, cell.split), {})
+            if found_values is None:
+                continue
+            made = planner.prepare(suite, cell, row, found_values)
             if made is None:
                 continue
-            unseeded, overrides = made
+            unseeded, overrides, private = made
             for seed in suite.seeds:
                 key = unseeded._replace(seed=seed)
-                plan.jobs.setdefault(key, Job(key, cell, row.model or cell.row, suite.dataset, overrides))
+                plan.jobs.setdefault(key, Job(key, cell, row.model or cell.row, suite.dataset, overrides, private))
                 cells.setdefault(cell, {})[seed] = key
         found += [f"{suite.name}: {fault}" for fault in planner.faults_of(suite)]
     if found:
@@ -114,13 +132,15 @@ class _Planner:
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[MedConfig, Key] | MedMoEError] = {}
-        self._contents: dict[tuple[Path, str | None, str | None], str] = {}
+        self._contents: dict[tuple[Path, str | None, str | None], tuple[str, bool]] = {}
         self._faults: dict[str, set[str]] = {}
-        self._specs: dict[tuple[Path, str, str | None], dict[str, ModelSpec]] = {}
+        self._specs: dict[tuple[Path, str | None, str | None], dict[str, ModelSpec]] = {}
 
-    def prepare(self, suite: Suite, cell: Cell, row: Row) -> tuple[Key, dict[str, Any]] | None:
-        """The key, without a seed yet, and the overrides; None where there are faults."""
-        overrides = {**suite.settings, **row.overrides}
+    def prepare(self, suite: Suite, cell: Cell, row: Row,
+                tuned: Mapping[str, Any]) -> tuple[Key, dict[str, Any], bool] | None:
+        """The key, without a seed yet, the overrides, and whether the data are derived from credentialed ones; None
+        where there are faults."""
+        overrides = {**suite.settings, **tuned, **row.overrides}
         # Defaults stay unsaid: a run keeps the command that makes it again.
         overrides |= {"labels": cell.labels} if cell.labels is not None else {}
         overrides |= {"train_share": cell.train_share} if cell.train_share != 1 else {}
@@ -133,18 +153,21 @@ class _Planner:
         config, key = made
         self._note_metrics(suite, config)
         folder = config.dataset_folder
-        self._specs.setdefault((folder, cell.split, cell.labels), {})[config.spec.name] = config.spec
         place = (folder, config.split, cell.labels)
+        self._specs.setdefault(place, {})[config.spec.name] = config.spec
         if place not in self._contents:
-            self._contents[place] = data_sha256(folder, config.split, cell.labels)
-        return key._replace(data_sha256=self._contents[place]), overrides
+            manifest = read_manifest(folder) if (folder / "manifest.json").is_file() else None
+            self._contents[place] = (data_sha256(folder, config.split, cell.labels),
+                                     manifest is not None and manifest.derived_from_credentialed)
+        content, private = self._contents[place]
+        return key._replace(data_sha256=content), overrides, private
 
     def _config(self, model: str, dataset: str, split: str, overrides: Mapping[str, Any],
                 ) -> tuple[MedConfig, Key] | MedMoEError:
         name = json.dumps([model, dataset, split, overrides], sort_keys=True, default=str)
         if name not in self._made:
             try:
-                config = MedConfig(model, dataset, split=split, overrides=overrides)
+                config = MedConfig(model, dataset, split=split or None, overrides=overrides)
                 self._made[name] = config, Key.of(config, data="")
             except (ConfigError, MissingPackageError) as error:
                 self._made[name] = error

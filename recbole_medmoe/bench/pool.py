@@ -3,88 +3,85 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Iterable
+from contextlib import closing
+from typing import Iterable, Iterator, Sequence
 
-from ..errors import Caught, MedMoEError, RecordError
-from ..files import atomic_write
+from ..errors import RecordError
 from ..quick_start.finished import Pool
-from ..quick_start.running import run_config
+from .engine import Engine, Failure, Order, Outcome
 from .jobs import Job
 from .numbers import seconds
 
-__all__ = ["Failure", "run_jobs"]
+__all__ = ["run_jobs", "shard_of"]
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A job that ended in an error: what it said, and the file with the whole trace where the fault may be ours."""
-
-    job: Job
-    message: str
-    log: Path | None
-
-    def __str__(self) -> str:
-        return f"{self.job}: {self.message}" + (f" (trace: {self.log})" if self.log else "")
+def shard_of(jobs: Sequence[Job], number: int, count: int) -> list[Job]:
+    """Every ``count``-th job, from the ``number``-th on (1 to count): the shards of a plan share no job and lack none.
+    """
+    return list(jobs)[number - 1::count]
 
 
-def run_jobs(jobs: Iterable[Job], pool: Pool, force: bool = False) -> list[Failure]:
-    """Runs what the pool lacks; a job that fails is noted and the next one begins.
+def run_jobs(jobs: Iterable[Job], pool: Pool, engine: Engine, force: bool = False, profile: bool = False,
+             ) -> list[Failure]:
+    """Runs what the pool lacks; a job that fails is noted and the others go on.
 
     Args:
-        jobs: in the order in which they run.
+        jobs: in the order in which they begin.
         pool: read again before each job, so that two processes on one folder share their work.
+        engine: where they run; its folder is the pool's.
         force: runs all, also what is there already.
+        profile: each run with a trace of its first steps.
 
     Returns:
-        The failures, in their order.
+        The failures, in the order in which they came.
     """
     wanted = list(jobs)
     for dataset in sorted({job.dataset for job in wanted}):
         pool.refresh(dataset)
     left = [job for job in wanted if force or pool.get(job.key) is None]
     _tell(f"{len(wanted)} jobs: {len(wanted) - len(left)} finished before, {len(left)} to run")
+    asked: list[tuple[Order, Job]] = []
     failures: list[Failure] = []
-    begun = time.perf_counter()
-    for number, job in enumerate(left, start=1):
-        pool.refresh(job.dataset)
-        if not force and pool.get(job.key) is not None:
-            _tell(f"[{number}/{len(left)}] {job}: made by another process")
-            continue
-        pace = (time.perf_counter() - begun) / (number - 1) if number > 1 else None
-        rest = f", about {seconds(pace * (len(left) - number + 1))}" if pace is not None else ""
-        _tell(f"[{number}/{len(left)}] {job} ({len(left) - number + 1} left{rest})")
-        failure = _run(job, pool)
-        if failure is not None:
-            failures.append(failure)
-            _tell(f"failed: {failure}")
+    done, begun = 0, time.perf_counter()
+
+    def orders() -> Iterator[Order]:
+        for number, job in enumerate(left, start=1):
+            pool.refresh(job.dataset)
+            if not force and pool.get(job.key) is not None:
+                _tell(f"[{number}/{len(left)}] {job}: made by another process")
+                continue
+            pace = (time.perf_counter() - begun) / done if done else None
+            rest = f", about {seconds(pace * (len(left) - number + 1))}" if pace is not None else ""
+            _tell(f"[{number}/{len(left)}] {job} ({len(left) - number + 1} left{rest})")
+            asked.append((job.order(profile), job))
+            yield asked[-1][0]
+
+    with closing(engine.run(orders())) as outcomes:   # type: ignore[type-var]
+        for outcome in outcomes:
+            done += 1
+            job = next(job for order, job in asked if order is outcome.order)
+            failure = outcome.failure or _taken(outcome, job, pool)
+            if failure is not None:
+                failures.append(failure)
+                _tell(f"failed: {failure}")
+            elif engine.slots > 1:
+                _tell(f"finished: {job}, {seconds(outcome.seconds)}")
     return failures
 
 
-def _run(job: Job, pool: Pool) -> Failure | None:
-    with Caught() as caught:   # told at the end, with its trace in a file
-        folder = run_config(job.config(), runs_dir=pool.folder).folder
-        if pool.add(folder) != job.key:
-            raise RecordError(f"{folder}: its record is not of the configuration and data that were asked for, so it "
-                              "can not be found again; were files changed meanwhile, or is topk above the catalogue?")
-    error = caught.error
-    if error is None:
+def _taken(outcome: Outcome, job: Job, pool: Pool) -> Failure | None:
+    """Puts a finished run into the pool; a failure where it is not the one that was asked for."""
+    assert outcome.result is not None
+    folder = pool.folder / outcome.result["folder"]
+    try:
+        found = pool.add(folder)
+    except RecordError as error:
+        return Failure(str(job), " ".join(str(error).split()), None)
+    if found == job.key:
         return None
-    return Failure(job, _first_line(error), None if isinstance(error, MedMoEError) else _log(error, job, pool))
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error) if isinstance(error, MedMoEError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
-
-
-def _log(error: BaseException, job: Job, pool: Pool) -> Path:
-    path = pool.folder / "failed" / f"{job.model.replace(':', '.')}-{job.key.config_sha256[:12]}-{job.key.seed}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, "".join([f"{job}\n", *traceback.format_exception(error)]).encode())
-    return path
+    parts = ", ".join(name for name in job.key._fields if getattr(found, name) != getattr(job.key, name))
+    return Failure(str(job), f"{folder}: its record is not of what was asked for ({parts}), so it can not be found "
+                   "again; were files changed meanwhile, or is topk above the catalogue?", None)
 
 
 def _tell(message: str) -> None:

@@ -1,11 +1,13 @@
 """How the numbers came about, in sentences: taken from the record, so that they cannot say what was not done."""
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..evaluation import Comparison
 from .numbers import count
 from .sections import label
+
+_NOTHING_TO_SET = "nothing to set"
 
 
 def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None, models: int) -> tuple[str, ...]:
@@ -39,6 +41,36 @@ def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None,
                          f"{models - 1} comparison{'s' if models > 2 else ''} on {label(comparison.primary)}. "
                          "“No difference shown” does not mean equal.")
     return tuple(sentences)
+
+
+def search_sentence(by_name: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+    """How the rows of a table were tuned, and whether alike; None where none was.
+
+    Args:
+        by_name: label to the records of its runs.
+    """
+    budgets = {name: sorted({_budget(record["training"]["search"]) for record in records})
+               for name, records in by_name.items()}
+    if all(found == [""] for found in budgets.values()):
+        return None
+    tuned = {found[0] for found in budgets.values() if found != [_NOTHING_TO_SET]}
+    if len(tuned) == 1 and all(len(found) == 1 for found in budgets.values()):
+        plain = [name for name, found in budgets.items() if found == [_NOTHING_TO_SET]]
+        apart = f"; {', '.join(plain)}: {_NOTHING_TO_SET}" if plain else ""
+        return f"The parameters of every row were searched on validation: {tuned.pop()}{apart}."
+    told = "; ".join(f"{name}: {' and '.join(part or 'not tuned' for part in found)}"
+                     for name, found in budgets.items())
+    return f"The rows were not tuned alike, which favours those with more trials. {told}."
+
+
+def _budget(searched: Mapping[str, Any] | None) -> str:
+    if searched is None:
+        return ""
+    if not searched["trials"]:
+        return _NOTHING_TO_SET
+    minutes = searched.get("minutes")
+    bound = f"{minutes:g} minutes" if minutes else f"{searched['trials']} trials"
+    return f"{bound}, {searched.get('algorithm', 'some search')}"
 
 
 def _split(data: Mapping[str, Any], config: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ..quick_start.comparing import compare_runs
 from ..quick_start.folds import FOLDS, join_folds
 from ..quick_start.stored import StoredRun
 from .diagnostics import diagnose
-from .protocol import protocol_sentences
+from .protocol import protocol_sentences, search_sentence
 from .sections import Difference, Estimate, Group, ModelRow, Section
 
 _OTHER_LIST = ("Runs on these data with other lists of interactions (ddi.csv) stand in tables of their own: models "
@@ -110,9 +110,26 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
         data["name"], data["split"] or "", head.primary, data,
         tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
         protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
-        (*notes, *_written(by_name)), diagnose(by_name, head.primary),
+        (*notes, *_tuned(by_name), *_imported(by_name), *_written(by_name)), diagnose(by_name, head.primary),
         tuple(metric for metric in head.record["evaluation"]["metrics"]
               if not any(metric in row.metrics for row in rows)))
+
+
+def _tuned(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
+    """Which rows were tuned, and whether with the same budget."""
+    told = search_sentence({name: [run.record for run in runs] for name, runs in by_name.items()})
+    if told is not None:
+        yield told
+
+
+def _imported(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
+    """Which rows an outside system predicted."""
+    for label, runs in by_name.items():
+        files = [run.record["model"]["imported"]["sha256"][:12] for run in runs if "imported" in run.record["model"]]
+        if files:
+            told = ", ".join(dict.fromkeys(files))
+            yield (f"{label}: predictions of an outside system (file {told}), scored here by the same protocol; its "
+                   "training, its tuning and its cost are not known here.")
 
 
 def _written(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
@@ -140,6 +157,9 @@ def _labels(runs: Sequence[StoredRun]) -> list[str]:
     labels = []
     for run in runs:
         model = run.record["model"]
+        if "imported" in model:
+            labels.append(f"{model['name']} (imported)")
+            continue
         same = [other.record["model"] for other in runs if other.record["model"]["name"] == model["name"]]
         if len({other["config_sha256"] for other in same}) == 1:
             labels.append(model["name"])
@@ -147,7 +167,8 @@ def _labels(runs: Sequence[StoredRun]) -> list[str]:
         keys = sorted({key for other in same for key in {*other["config"], *model["config"]}
                        if other["config_sha256"] != model["config_sha256"] and key != "seed"
                        and other["config"].get(key) != model["config"].get(key)})
-        told = ", ".join(f"{key}={model['config'].get(key)}" for key in keys[:3])
+        told = ", ".join(f"{key}={model['config'].get(key)}" if key != "search" else
+                         f"{(model['config'].get(key) or {'trials': 'no'})['trials']} trials" for key in keys[:3])
         labels.append(f"{model['name']} ({told})")
     return labels
 
@@ -191,8 +212,11 @@ def _number(value: float) -> float | None:
 
 
 def _cost(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Means over the runs; None where one of them does not know it, as none that was imported does."""
+    imported = any("imported" in record["model"] for record in records)
+
     def mean(values: list[Any]) -> float | None:
-        return None if any(value is None for value in values) else float(np.mean(values))
+        return None if imported or any(value is None for value in values) else float(np.mean(values))
 
     return {"training": mean([record["training"]["seconds"] for record in records]),
             "evaluation": mean([record["evaluation"]["seconds"] for record in records]),

@@ -100,8 +100,8 @@ class Results:
         Folds that are pooled as ``folds`` are parts of one split and do not stand alone.
         """
         parts = self.suite.pooled.get(FOLDS, ())
-        named: list[tuple[str, tuple[str, ...]]] = [(split, (split,)) for split in self.suite.splits
-                                                    if split not in parts]
+        named: list[tuple[str, tuple[str, ...]]] = [
+            (split or self.suite.dataset, (split,)) for split in self.suite.splits if split not in parts]
         named += [(name, tuple(splits)) for name, splits in self.suite.pooled.items()]
         return [Context(name, splits, self.suite.labels[0], self.suite.train_share[0], self.suite.images[0])
                 for name, splits in named]

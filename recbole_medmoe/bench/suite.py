@@ -4,14 +4,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Iterable, Literal, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PrivateAttr, ValidationError, field_validator
+from pydantic import (BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, PrivateAttr, ValidationError,
+                      field_validator, model_validator)
 
 from ..config.loading import read_yaml
 from ..errors import ConfigError, nearest
 from ..paths import properties_dir
 
-__all__ = ["Claim", "Compared", "Row", "Suite", "load_suites", "parse_suite", "suite_names"]
-Kind = Literal["tables", "differences", "variants", "personal", "equivalence", "swapped", "levels", "curve", "fall"]
+__all__ = ["Claim", "Compared", "Row", "SearchBudget", "Suite", "load_suites", "parse_suite", "suite_names"]
+Kind = Literal["tables", "differences", "variants", "personal", "equivalence", "swapped", "levels", "curve", "fall",
+               "others"]
 # What a suite stands in for where its own value has a fault, so that the rest is judged in the same message.
 _STAND_IN: dict[str, Any] = {"title": "-", "question": "-", "dataset": "", "seeds": [0], "splits": [], "rows": {},
                              "metrics": ["map@5"], "figure": "tables"}
@@ -73,20 +75,54 @@ class Row(BaseModel):
         return dict(self.model_extra or {})
 
 
+class SearchBudget(_Strict):
+    """What every row of a suite gets for the search of its parameters, on validation, before it runs.
+
+    Args:
+        trials, minutes: of each row; one of them, or both, whichever ends first.
+        algorithm: tpe, random or exhaustive.
+        seed: of the search and its trials; not one of the suite's own, so that no row is tuned on a seed it shows.
+        split: where the values of all splits are searched; None searches each split by itself.
+    """
+
+    trials: PositiveInt | None = None
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    algorithm: Literal["tpe", "random", "exhaustive"] = "tpe"
+    seed: NonNegativeInt = 100
+    split: str | None = None
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> SearchBudget:
+        if self.trials is None and self.minutes is None:
+            raise ValueError("neither trials nor minutes are given")
+        return self
+
+
+class _Others(_Strict):
+    """A suite of other suites: what its file may hold."""
+
+    title: str
+    question: str
+    includes: list[str] = Field(min_length=1)
+
+
 class Suite(_Strict):
     """A question, the runs that answer it, and how the answer is drawn.
 
     Args:
         title, question, claim: what the page says above the figure.
-        dataset, splits, seeds, labels, train_share, images: every row runs on each combination.
+        dataset, splits, seeds, labels, train_share, images: every row runs on each combination. Without ``splits`` the
+            data set is split its own way ('').
         pooled: name to splits whose test rows are also judged together, clustered by patient.
         settings: keys of the configuration for every row.
+        search: the same budget for every row; None takes the rows as they stand.
         metrics: shown ones; the first is the primary metric, which the tests are made on.
         lower: those of ``metrics`` where less is what the claim speaks of.
         rows: label to model and keys. reference: label of the row that tables compare with.
         comparisons: named beforehand; Holm corrects over all of them and all splits of this suite.
         margin: largest difference of the primary metric that still counts as none. level: of all intervals.
-        figure: kind of the figure, and with it the way in which the claim is judged.
+        figure: kind of the figure, and with it the way in which the claim is judged; ``others``: the suite has no rows
+            and stands for those that it includes.
         includes: other suites that run and are shown with this one.
     """
 
@@ -95,12 +131,13 @@ class Suite(_Strict):
     claim: Claim | None = None
     dataset: str
     seeds: list[NonNegativeInt] = Field(min_length=1)
-    splits: list[str] = Field(min_length=1)
+    splits: list[str] = Field(default=[""], min_length=1)
     pooled: dict[str, list[str]] = {}
     labels: list[str | None] = Field(default=[None], min_length=1)
     train_share: list[float] = Field(default=[1.0], min_length=1)
     images: list[str] = Field(default=["catalogue"], min_length=1)
     settings: dict[str, Any] = {}
+    search: SearchBudget | None = None
     metrics: list[str] = Field(min_length=1)
     lower: list[str] = []
     rows: dict[str, Row] = Field(min_length=1)
@@ -192,7 +229,12 @@ def parse_suite(path: Path) -> tuple[Suite, list[str]]:
 
 def _readable(raw: Mapping[str, Any], name: str, faults: list[str]) -> Suite:
     values = {**raw, "name": name}
+    if raw.get("includes") and set(raw) <= set(_Others.model_fields):   # no rows of its own
+        values |= {**{key: value for key, value in _STAND_IN.items() if key not in raw}, "figure": "others"}
     try:
+        if values.get("figure") == "others":
+            return Suite.model_construct(**{**Suite.model_construct().model_dump(), **values,
+                                            **_Others.model_validate(raw).model_dump()})
         return Suite.model_validate(values)
     except ValidationError as error:
         for detail in error.errors():

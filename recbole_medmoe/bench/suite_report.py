@@ -80,7 +80,7 @@ def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], St
     if not folders:
         raise RecordError(f"suite '{suites[0].name}': not one of its runs is finished, so there is nothing to show")
     every = [Results(suite, found[suite.name], read) for suite in suites]
-    findings = tuple(find(results) for results in every)
+    findings = tuple(find(results) for results in every if results.suite.figure != "others")
     sections = tuple(section for results in every if results.suite.figure == "tables"
                      for section in _sections(results))
     runs = [read(folder).record for folder in folders]
@@ -104,7 +104,7 @@ def _sections(results: Results) -> list[Section]:
               for label in suite.rows}
     for split in [*suite.splits, FOLDS]:
         labelled = [(label, run) for label, runs in by_row.items() for run in runs
-                    if run.record["data"]["split"] == split]
+                    if split in ("", run.record["data"]["split"])]
         if labelled:
             names = [label for label, _ in labelled]
             reference = suite.reference if suite.reference in names else names[0]

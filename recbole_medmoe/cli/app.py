@@ -6,9 +6,9 @@ from typing import Annotated, Sequence
 
 import typer
 
-from .. import __version__
-from ..errors import MedMoEError, nearest
-from . import bench, check, doctor, encode, listing, prepare, report, run
+from .. import __version__, processes
+from ..errors import ConfigError, MedMoEError, TrainingError, nearest
+from . import bench, check, doctor, encode, importing, listing, prepare, report, run, tune
 from .output import PROGRAM, fail, log_shown
 
 _HELP = """Recommenders for health built from large language models and mixtures of experts, beside RecBole's own.
@@ -23,22 +23,26 @@ recbole-medmoe --model BPR --dataset ml-100k --epochs=5
 recbole-medmoe --model MedMoE,FeatureRidge,Pop --dataset healthfood
 recbole-medmoe --model MedMoE --dataset healthfood --split warm --dry-run
 recbole-medmoe list models                           and: list models MedMoE
+recbole-medmoe tune --model MedMoE --dataset healthfood --trials 20
 recbole-medmoe check my_module:MyModel               does a model of your own keep the rules?
 ```
 """
 
+_IMPORT = "bench import"   # two words on the command line, one command
 app = typer.Typer(help=_HELP, rich_markup_mode="markdown", add_completion=False, no_args_is_help=False,
                   pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
 app.command("run", help=run.HELP, context_settings=run.CONTEXT)(run.run)
 app.command("list", help=listing.HELP)(listing.show)
 app.add_typer(prepare.app, name="prepare")
 app.command("encode", help=encode.HELP, context_settings=encode.CONTEXT)(encode.encode)
+app.command("tune", help=tune.HELP, context_settings=tune.CONTEXT)(tune.tune)
 app.command("bench", help=bench.HELP)(bench.bench)
+app.command(_IMPORT, help=importing.HELP, context_settings=importing.CONTEXT)(importing.import_predictions)
 app.command("report", help=report.HELP)(report.report)
 app.command("check", help=check.HELP, context_settings=check.CONTEXT)(check.check)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
 
-COMMANDS = ("run", "list", "prepare", "encode", "bench", "report", "check", "doctor")
+COMMANDS = ("run", "list", "prepare", "encode", "tune", "bench", "report", "check", "doctor")
 _OWN_OPTIONS = {"-h", "--help", "--version"}
 
 
@@ -61,6 +65,9 @@ def run_command(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     given = list(words)
     try:
+        if processes.count() > 1 and not (words and (words[0] == "run" or words[0].startswith("--"))):
+            raise ConfigError(["torchrun is for one run, e.g. torchrun --nproc_per_node 2 run_recbole_medmoe.py "
+                               "--model MedMoE --dataset healthfood; several runs at once: bench SUITE --gpus auto"])
         if not words:
             from .demo import demo
 
@@ -71,14 +78,20 @@ def run_command(argv: Sequence[str] | None) -> int:
         elif not words[0].startswith("-") and words[0] not in COMMANDS:
             fail(f"no command '{words[0]}'{nearest(words[0], COMMANDS)}")
             return 2
+        if " ".join(words[:2]) == _IMPORT:
+            words[:2] = [_IMPORT]
         with log_shown():
             app(args=words, prog_name=PROGRAM, obj=given)
     except SystemExit as stop:   # typer leaves this way, also when all went well
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except MedMoEError as error:
+        if isinstance(error, TrainingError) and not processes.is_main():   # it may have befallen this process alone
+            print(f"process {processes.rank()}: {error}", file=sys.stderr)
         fail(str(error))
         return 2
     except KeyboardInterrupt:
         fail("interrupted; finished runs are kept")
         return 130
+    finally:
+        processes.leave()
     return 0

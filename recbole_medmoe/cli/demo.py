@@ -11,16 +11,12 @@ from .output import PROGRAM, console, note, say, table
 if TYPE_CHECKING:
     from ..bench.sections import Section
 
-DATASET = "healthfood"
-COLD = ("MedMoE", "MoEOnly", "LLMOnly", "FeatureRidge", "BowRidge", "ConditionLookup", "Pop", "FM")
-WARM = ("MedMoE", "EASE", "ItemKNN", "BPR", "LightGCN")
-# RecBole's default of .001 stops these two early on small data: .01 is better on validation, and faster.
-RATES = {"FM": {"learning_rate": 0.01}, "LightGCN": {"learning_rate": 0.01}}
-
+DATASET, SUITE = "healthfood", "demo"
 _NEXT = f"""
 Next:
   {PROGRAM} --model MedMoE,FeatureRidge --dataset healthfood --seeds 0,1,2
   {PROGRAM} --model MedMoE,MoEOnly --dataset healthfood --split cold_item0
+  {PROGRAM} bench demo
   {PROGRAM} list models MedMoE
   {PROGRAM} --model BPR --dataset ml-100k --epochs=5
   {PROGRAM} --help"""
@@ -28,31 +24,28 @@ Next:
 
 def demo() -> None:
     """Verifies the shipped features, runs both comparisons, prints tables, writes the page."""
+    from ..bench.reading import sections_of
     from ..bench.report import write_report
+    from ..bench.suite import load_suites
     from ..bench.terminal import print_section
+    from ..quick_start import compare
 
+    (suite,), _ = load_suites(SUITE)
     begun = time.perf_counter()
     say("Healthy food: which of 81 real grocery items suit a patient? The patients are real (open eICU demo); the\n"
         "labels are simulated from published dietary guidance and are no clinical truth. No network is used.")
     verify_features()
     sections: list[Section] = []
-    for title, split, models in (
-            ("Patients that training never saw", "cold_patient", COLD),
-            ("Patients with some choices known, some asked", "warm", WARM)):
-        say(f"\n{title} (split {split}): {', '.join(models)}")
-        sections += _compare(models, split)
+    for title, split in (("Patients that training never saw", "cold_patient"),
+                         ("Patients with some choices known, some asked", "warm")):
+        rows = {name: row.overrides for name, row in suite.rows.items() if row.splits is None or split in row.splits}
+        say(f"\n{title} (split {split}): {', '.join(rows)}")
+        sections += sections_of(compare(list(rows), DATASET, seeds=suite.seeds, split=split, per_model=rows).folders)
         print_section(sections[-1], console())
     page = Path("runs") / DATASET / "demo.html"
     write_report(sections, html=page)
     say(f"\nPage: {page.resolve()}\nTime: {time.perf_counter() - begun:.0f} s")
     say(_NEXT)
-
-
-def _compare(models: tuple[str, ...], split: str) -> list[Section]:
-    from ..bench.reading import sections_of
-    from ..quick_start import compare
-
-    return sections_of(compare(models, DATASET, split=split, per_model=RATES).folders)
 
 
 def verify_features(rows: int | None = None) -> None:

@@ -11,15 +11,20 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..processes import is_main
+
 PROGRAM = "recbole-medmoe"
 _PIPE_WIDTH = 160   # a pipe has no width of its own; rich's 80 would break the tables
 
 
 def console(stderr: bool = False) -> Console:
-    """A console on the streams of this moment, so that redirected streams and tests see what is printed."""
+    """A console on the streams of this moment, so that redirected streams and tests see what is printed.
+
+    Of several processes (torchrun) the first one speaks.
+    """
     stream = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
-    return Console(file=stream, width=None if terminal else _PIPE_WIDTH, highlight=False)
+    return Console(file=stream, width=None if terminal else _PIPE_WIDTH, highlight=False, quiet=not is_main())
 
 
 def say(message: str = "") -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Sequence
 import typer
 
 from ..errors import ConfigError, nearest
+from ..processes import is_main
 from .output import PROGRAM, console, say, table
 
 HELP = """Train and score one model, or compare several, on one data set.
@@ -32,12 +33,16 @@ recbole-medmoe --model EASE,BPR --dataset healthfood --split warm --config my.ya
 every value and where it comes from, without training:
 recbole-medmoe --model MedMoE --dataset healthfood --dry-run
 
+two processes on one run, each with a GPU where there are any:
+torchrun --nproc_per_node 2 run_recbole_medmoe.py --model MedMoE --dataset healthfood
+
 your own model:
 recbole-medmoe --model my_package.my_module:MyModel --dataset healthfood
 ```
 """
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-OPTIONS = ("--model", "--dataset", "--split", "--seeds", "--config", "--dry-run", "--runs-dir", "--teacher")
+OPTIONS = ("--model", "--dataset", "--split", "--seeds", "--config", "--dry-run", "--runs-dir", "--teacher",
+           "--profile")
 _KEY = re.compile(r"--[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -62,11 +67,14 @@ def run(
         "finished run, or a file of its states.")] = "",
     runs_dir: Annotated[Path | None, typer.Option(
         "--runs-dir", metavar="DIR", help="Where the run folders go; default: the key runs_dir (runs).")] = None,
+    profile: Annotated[bool, typer.Option(
+        "--profile", help="Leave a trace of the first 20 batches, trace.json.gz, in each run folder.")] = False,
     dry_run: Annotated[bool, typer.Option(
         "--dry-run", help="Print the resolved configuration with the origin of each value and stop.")] = False,
 ) -> None:
     """Checks the arguments, then trains or prints."""
     argv = check_keys(context.args) + ([f"--teacher={teacher}"] if teacher else [])
+    argv += ["--profile=true"] if profile else []
     names = check_names(model, dataset, argv)
     files = [*config, *(Path(name) for name in shlex.split(config_files))]
     numbers = parse_seeds(seeds, argv)
@@ -77,6 +85,8 @@ def run(
 
     compared = compare(names, dataset, seeds=numbers, split=split or None, files=files, argv=argv, runs_dir=runs_dir,
                        command=shlex.join([PROGRAM, *context.obj]))
+    if not is_main():   # the first of several processes writes and tells
+        return
     from ..bench.reading import sections_of
     from ..bench.terminal import print_section
 

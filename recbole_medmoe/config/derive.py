@@ -7,6 +7,7 @@ from typing import Any
 import psutil
 import torch
 
+from .. import processes
 from .checks import has_cutoff, modes
 from .stack import Stack
 
@@ -94,6 +95,10 @@ def device(stack: Stack) -> tuple[torch.device | None, list[str]]:
         key = "device"
     if not available:
         return None, [f"{stack.shown(key)}: torch sees no CUDA device; use device: cpu or auto"]
+    if processes.count() > 1:   # each has a GPU of its own
+        if ":" in stack.values["device"]:
+            return None, [f"{stack.shown(key)}: names one GPU for {processes.count()} processes; use device: auto"]
+        asked = f"cuda:{processes.local_rank()}"
     found = torch.device(asked if ":" in asked else "cuda:0")
     if found.index is not None and found.index >= torch.cuda.device_count():
         return None, [f"{stack.shown(key)}: torch sees {torch.cuda.device_count()} CUDA device(s), counted from 0"]

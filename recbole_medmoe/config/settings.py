@@ -20,6 +20,31 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }
 
 
+class Searched(BaseModel):
+    """What a search found the values by; ``tune`` writes it, and the run's record repeats it.
+
+    Args:
+        algorithm: tpe, random or exhaustive. seed: of its proposals and trials. parallel: trials proposed at once.
+        trials: all of them, which are finished, stopped before their end, or failed. minutes: of its budget, None: only
+            the number of trials bound it. seconds: what the trials took. metric: of validation, which ``score`` is of.
+        space_sha256: hash of what was searched.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    algorithm: Literal["tpe", "random", "exhaustive"]
+    seed: NonNegativeInt
+    parallel: PositiveInt
+    trials: NonNegativeInt
+    finished: NonNegativeInt
+    stopped: NonNegativeInt
+    failed: NonNegativeInt
+    minutes: float | None
+    seconds: float
+    metric: str
+    score: float | None
+    space_sha256: str
+
+
 class Settings(BaseModel):
     """Keys that every run has. Values are checked strictly: a quoted number is not a number."""
 
@@ -41,6 +66,7 @@ class Settings(BaseModel):
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: Literal["no", "bf16"]
     progress: Literal["auto"] | bool
+    profile: bool
     gpu_id: str | NonNegativeInt
     use_gpu: bool
     worker: NonNegativeInt
@@ -86,6 +112,9 @@ class Settings(BaseModel):
     rounds: NonNegativeInt
     round_share: float = Field(gt=0, le=1, allow_inf_nan=False)
     protocol: str | None
+
+    # Search
+    search: Searched | None = None
 
     # Checks
     extra_keys: list[str]

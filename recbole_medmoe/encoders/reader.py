@@ -39,12 +39,14 @@ class PromptReader(nn.Module):
     Attributes:
         tuning: while False, read-outs carry no gradient and each text's is kept; only as long as the adapters are new,
             since an adapter that has learned nothing changes nothing.
+        tokens_read: in training mode so far, by the half that is tuned; without padding.
     """
 
     def __init__(self, backbone: SplitBackbone, batch_tokens: int, keep: bool, progress: str | bool = "auto") -> None:
         super().__init__()
         self.backbone, self.batch_tokens, self.progress = backbone, batch_tokens, progress
         self.keep, self.tuning = keep and backbone.cut > 0, True
+        self.tokens_read = 0
         self._kept: dict[bytes, Entry] = {}
         self._untuned: dict[bytes, Tensor] = {}
 
@@ -62,6 +64,7 @@ class PromptReader(nn.Module):
         empty = torch.zeros(len(ids), self.backbone.width, device=self.backbone.device)
         if not rows:
             return empty
+        self.tokens_read += sum(map(len, rows)) if self.training and self.tuning else 0
         vectors = self._read(rows) if self.tuning else self._read_untuned(rows)  # [R, W]
         return empty.index_copy(0, present.nonzero().squeeze(1).to(empty.device), vectors)
 

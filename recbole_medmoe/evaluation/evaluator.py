@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import compat
+from .. import compat, processes
+from ..processes import gather_rows
 from .loading import Batch, full_sort_batches
 from .pooled import POOLED_METRICS, POPULARITY_METRICS, pooled_metrics, popularity_metrics
 from .ranking import LIFT, ROW_METRICS, popularity_lift, rank_metrics
@@ -135,7 +136,14 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
     positives: list[np.ndarray] = []
     popular: list[np.ndarray] = []
     lots, others = (None, None) if candidates is None else (Lots(candidates), Lots(candidates))
-    for batch in batches:
+    turns: list[np.ndarray] = []
+    for number, batch in enumerate(batches):
+        if not processes.is_mine(number):
+            for one in (lots, others if popularity is not None else None):
+                if one is not None:
+                    one.skip(len(batch.rows))
+            continue
+        turns.append(np.full(len(batch.rows), number))
         scores = score_block(model, batch.interaction, item_num, loader, device, precision)
         forbid(scores, batch.history)
         lists.append(top_items(scores, depth, lots))
@@ -146,12 +154,25 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
             counts = torch.from_numpy(popularity.astype(np.float32)).expand(len(scores), item_num).contiguous()
             forbid(counts, batch.history)
             popular.append(find_hits(counts, top_items(counts, depth, others), batch.keys))
-    if not rows:
-        none: np.ndarray = np.zeros((0, depth), dtype=np.int64)
-        return _Ranked(none, none > 0, none[:, 0], none[:, 0], none > 0)
-    listed, hit = np.concatenate(lists), np.concatenate(hits)
-    return _Ranked(listed, hit, np.concatenate(rows), np.concatenate(positives),
-                   np.concatenate(popular) if popular else hit[:0])
+    none: np.ndarray = np.zeros((0, depth), dtype=np.int64)
+    listed, ids, counted = gathered(turns, (lists, none), (rows, none[:, 0]), (positives, none[:, 0]))
+    hit, most = gathered(turns, (hits, none > 0), (popular, none > 0))
+    return _Ranked(listed, hit, ids, counted, most)
+
+
+def gathered(turns: list[np.ndarray], *columns: tuple[list[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+    """Columns over all batches, in the loader's order, whichever process scored them.
+
+    Args:
+        turns: number of the batch of each row, one array per batch of this process.
+        columns: the values of these batches (none: nobody asked for them), and an array without rows in their place.
+    """
+    mine = [np.concatenate(parts) if parts else none for parts, none in columns]
+    if processes.count() == 1:
+        return mine
+    order = np.argsort(gather_rows(np.concatenate(turns) if turns else np.zeros(0, dtype=np.int64)), kind="stable")
+    whole = [gather_rows(column) for column in mine]
+    return [column[order] if len(column) else column for column in whole]
 
 
 def score_block(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device,

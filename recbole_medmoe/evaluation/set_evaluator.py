@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..metrics import SET_METRICS
-from .evaluator import Evaluation, clock, score_block
+from ..processes import is_mine
+from .evaluator import Evaluation, clock, gathered, score_block
 from .loading import full_sort_batches
 from .medication import average_precision, interactions, overlap, tune_threshold
 from .ranking import ROW_METRICS, rank_metrics
@@ -103,7 +104,12 @@ def _scored(model: Any, loader: Any, item_num: int, depth: int, device: torch.de
     scores: list[Array] = []
     truth: list[Array] = []
     lists: list[Array] = []
-    for batch in full_sort_batches(loader, item_num, None, progress):
+    turns: list[Array] = []
+    for number, batch in enumerate(full_sort_batches(loader, item_num, None, progress)):
+        if not is_mine(number):
+            lots.skip(len(batch.rows))
+            continue
+        turns.append(np.full(len(batch.rows), number))
         found = score_block(model, batch.interaction, item_num, loader, device, precision)
         forbid(found, torch.zeros(0, dtype=torch.int64))
         rows.append(batch.rows)
@@ -112,9 +118,12 @@ def _scored(model: Any, loader: Any, item_num: int, depth: int, device: torch.de
         positive: Array = np.zeros(found.shape, dtype=bool)
         positive.ravel()[batch.keys] = True
         truth.append(positive[:, 1:])
-    if not rows:
+    none: Array = np.zeros((0, item_num - 1), dtype=np.float32)
+    ids, scored, sets, listed = gathered(turns, (rows, np.zeros(0, dtype=np.int64)), (scores, none), (truth, none > 0),
+                                         (lists, np.zeros((0, depth), dtype=np.int64)))
+    if not len(ids):
         raise ValueError("the loader has no visits")
-    return np.concatenate(rows), np.concatenate(scores), np.concatenate(truth), np.concatenate(lists)
+    return ids, scored, sets, listed
 
 
 def _ordered(found: dict[str, float], names: Sequence[str], topk: Sequence[int]) -> dict[str, float]:

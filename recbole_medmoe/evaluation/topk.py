@@ -27,9 +27,13 @@ class Lots:
 
     def draw(self, rows: int) -> Tensor:
         """[B, C] item at each place, for the next B rows."""
-        start = torch.from_numpy(self._generator.random(rows))[:, None]
+        start = torch.from_numpy(self.skip(rows))[:, None]
         count = len(self._items)
         return self._items[((start * count).long() + torch.arange(count)) % count]
+
+    def skip(self, rows: int) -> np.ndarray:
+        """[B] where the layout of the next B rows begins, as a share; those after them are laid out as ever."""
+        return self._generator.random(rows)
 
 
 def forbid(scores: Tensor, positions: Tensor) -> None:

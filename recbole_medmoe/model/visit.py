@@ -70,6 +70,7 @@ class VisitRecommender(FeatureRecommender):
         ...         return self.bag(users["diag"][0])
     """
 
+    means_over_users: ClassVar[bool] = True  # of its loss; several processes weigh their parts of a batch by it
     score_scale: ClassVar[str] = "logit"  # tells the trainer what a threshold that is a probability means
 
     def __init__(self, config: Any, source: FeatureSource) -> None:

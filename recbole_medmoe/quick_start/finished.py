@@ -10,7 +10,7 @@ from ..config import MedConfig
 from ..data.ddi import interactions_sha256
 from ..store import read_record
 from ..version import __version__
-from .record import config_sha256, used_backbones, used_prompts
+from .record import config_sha256, model_sha256, used_backbones, used_prompts
 from .stored import Content
 
 __all__ = ["Key", "Pool"]
@@ -18,7 +18,8 @@ __all__ = ["Key", "Pool"]
 
 class Key(NamedTuple):
     """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version, and
-    the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates.
+    the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates,
+    and of the file of a third party's model, which no version tells apart.
     """
 
     config_sha256: str
@@ -28,6 +29,7 @@ class Key(NamedTuple):
     interactions: str = ""
     backbones: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
+    code: str = ""
 
     @classmethod
     def of(cls, config: MedConfig, data: str | None = None) -> Key:
@@ -46,7 +48,7 @@ class Key(NamedTuple):
         return cls(config_sha256(config.resolved()), config["seed"], content, __version__,
                    interactions_sha256(config.dataset_folder) if config["task"] == "medication" else "",
                    tuple(used["sha256"] for used in used_backbones(requests, config["allow_download"])),
-                   tuple(used["sha256"] for used in used_prompts(requests)))
+                   tuple(used["sha256"] for used in used_prompts(requests)), model_sha256(config) or "")
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Key:
@@ -55,7 +57,8 @@ class Key(NamedTuple):
         backbones = model["backbone"] if isinstance(model["backbone"], list) else [model["backbone"]]
         return cls(model["config_sha256"], record["training"]["seed"], content.data, record["code"]["version"],
                    content.interactions, tuple(used["sha256"] for used in backbones if used),
-                   tuple(used["sha256"] for used in model.get("prompts") or ()))
+                   tuple(used["sha256"] for used in model.get("prompts") or ()),
+                   record["code"].get("model_sha256") or "")
 
 
 @dataclass

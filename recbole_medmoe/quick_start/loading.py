@@ -89,7 +89,10 @@ def load(folder: str | Path, device: str = "cpu") -> TrainedModel:
     place = Path(folder)
     if not place.is_dir():
         raise CheckpointError(f"no run folder {place}")
-    record, stored = read_record(place), load_model(place / "model")
+    record = read_record(place)
+    if record["model"].get("imported"):
+        raise CheckpointError(f"{place}: holds imported predictions of {record['model']['name']}, and no model")
+    stored = load_model(place / "model")
     if "catalogue" in stored.extra:
         trained = _feature_model(record, stored, torch.device(device))
     else:

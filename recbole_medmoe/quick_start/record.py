@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-import numpy as np
 import torch
 
 from ..atomic import data_sha256, read_manifest
@@ -17,13 +17,14 @@ from ..data import FeatureRequest, TokenSpec, VisitPromptSpec
 from ..encoders import EncoderSpec, backbone_sha256, load_template
 from ..evaluation import Evaluation, ItemGroup, routing_table
 from ..paths import dataset_folds
-from ..store import code_version, environment
+from ..processes import count
+from ..store import code_version, environment, file_sha256
+from .measuring import latency, tokens_per_second
 from .pictures import BEFORE, Shown
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
-          "state", "allow_download"}
-_LATENCY_ROWS = 30
+          "state", "allow_download", "profile"}
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Facts:
     seconds: dict[str, float] = field(default_factory=dict)
     valid: Mapping[str, float] | None = None
     peak_memory_mib: float = 0.0
+    gpu_busy: float | None = None
     data: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -43,10 +45,12 @@ class Facts:
     threshold: float | None = None
     rounds: dict[str, Any] | None = None
     test_scored: int = 0
+    rows_scored: int = 0
     latency: dict[str, float] | None = None
     routing: dict[str, Any] | None = None
     written: dict[str, Any] | None = None
     teacher: dict[str, Any] | None = None
+    imported: dict[str, Any] | None = None
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
     item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
@@ -56,7 +60,8 @@ class Facts:
         self.model = _model(self.config, model)
         rows, epochs = self.data["rows"]["train"], max(1, len(trainer.history))
         self.training = {"epochs": len(trainer.history), "best_epoch": trainer.best_epoch,
-                         "rows_per_second": rows * epochs / max(self.seconds["training"], 1e-9)}
+                         "rows_per_second": rows * epochs / max(self.seconds["training"], 1e-9),
+                         "tokens_per_second": tokens_per_second(model, trainer.history), "processes": count()}
         self.metrics = {name: float(value) for name, value in evaluation.metrics.items()}
         # A DDI rate without a list of interactions is asked for and not known.
         self.metrics |= {name: None for name in ("ddirate", "trueddirate") if name not in self.metrics
@@ -64,7 +69,9 @@ class Facts:
         self.seconds["evaluation"] = evaluation.seconds
         self.test_scored = trainer.test_scored
         self._look_inside(model, evaluation, test)
-        self.latency = _latency(model, test, self.config["device"])
+        self.rows_scored = len(evaluation.row_ids)
+        if self.imported is None:   # to look a score up is not to predict it
+            self.latency = latency(model, test, self.config["device"])
 
     @torch.no_grad()
     def _look_inside(self, model: Any, evaluation: Evaluation, test: Any) -> None:
@@ -107,23 +114,31 @@ class Facts:
 def config_sha256(config: Mapping[str, Any]) -> str:
     """Hash of what is computed: equal for runs that differ in seed, device and folders only."""
     kept = {key: value for key, value in config.items() if key not in _PLACE}
+    searched = kept.pop("search", None)
+    if searched is not None:   # what a search found is the same however long it took
+        kept["search"] = {key: value for key, value in searched.items() if key != "seconds"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
-    """The record of a finished run."""
+def build_record(facts: Facts, folder: Path) -> dict[str, Any]:
+    """The record of a finished run, whose model lies in ``folder``."""
+    rows, seconds = facts.rows_scored, facts.seconds["evaluation"]
+    weights = sum(path.stat().st_size for path in sorted((folder / "model").glob("*")))
     return {
         "schema": 1,
-        "run": {"id": run_id, "started": facts.started.isoformat(timespec="microseconds"), "status": "finished",
+        "run": {"id": folder.name, "started": facts.started.isoformat(timespec="microseconds"), "status": "finished",
                 "command": facts.command, "seconds": facts.seconds["run"]},
-        "code": code_version(),
+        "code": {**code_version(), "model_sha256": model_sha256(facts.config)},
         "environment": environment(str(facts.config["device"])),
         "data": facts.data,
-        "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {})},
+        "model": {**facts.model, "file_bytes": weights, **({"teacher": facts.teacher} if facts.teacher else {}),
+                  **({"parameters": 0, "trainable": 0, "imported": facts.imported} if facts.imported else {})},
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
-                     "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
+                     "peak_memory_mib": facts.peak_memory_mib, "gpu_busy": facts.gpu_busy,
+                     "valid": dict(facts.valid or {}), "search": facts.config["search"]},
         "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
-                       "threshold": facts.threshold, "seconds": facts.seconds["evaluation"],
+                       "threshold": facts.threshold, "seconds": seconds,
+                       "rows_per_second": rows / seconds if rows and seconds else None,
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
                        **({"rounds": facts.rounds} if facts.rounds else {}),
                        **({"written": facts.written} if facts.written else {})},
@@ -158,29 +173,11 @@ def _model(config: MedConfig, model: Any) -> dict[str, Any]:
             "config": resolved, "config_sha256": config_sha256(resolved)}
 
 
-@torch.no_grad()
-def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | None:
-    """Milliseconds to rank the catalogue for one user; None for models that score pairs only."""
-    from recbole.data.dataloader import FullSortEvalDataLoader
-    from recbole.model.abstract_recommender import AbstractRecommender
-
-    stock = getattr(type(model), "full_sort_predict", None) is AbstractRecommender.full_sort_predict
-    if stock or not isinstance(test, FullSortEvalDataLoader):
+def model_sha256(config: MedConfig) -> str | None:
+    """Hash of the file of a third party's model; None for models that this package's and RecBole's versions tell."""
+    if config.spec.origin != "third party":
         return None
-    users = next(iter(test))[0]
-    model.eval()
-    forget = getattr(model, "forget", None)   # what a model keeps of a user is no speed
-    times = []
-    for row in range(min(len(users), _LATENCY_ROWS)):
-        one = users[row:row + 1].to(device)
-        if forget is not None:
-            forget()
-        begun = time.perf_counter()
-        model.full_sort_predict(one)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(1000 * (time.perf_counter() - begun))
-    return {"batch": 1, "p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
+    return file_sha256(inspect.getfile(config.model_class))
 
 
 def used_backbones(requests: Iterable[FeatureRequest], allow_download: bool = False) -> list[dict[str, str]]:

@@ -14,17 +14,16 @@ from ..compat import apply
 
 apply()
 
-from recbole.utils import init_seed  # noqa: E402  (RecBole needs `apply` first)
-
+from .. import processes  # noqa: E402  (RecBole needs `apply` first)
 from ..config import MedConfig  # noqa: E402
-from ..data import create_dataset, data_preparation  # noqa: E402
-from ..errors import MissingPackageError, TrainingError  # noqa: E402
+from ..errors import TrainingError  # noqa: E402
 from ..evaluation import Evaluation, group_table, round_table  # noqa: E402
-from ..store import PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
-from ..trainer import build_trainer  # noqa: E402
+from ..store import GpuBusy, PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
+from .assembling import assemble, naming_packages  # noqa: E402
 from .distilling import find_teaching  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .pictures import prepare, showing  # noqa: E402
+from .predictions import Predictions  # noqa: E402
 from .record import Facts, build_record  # noqa: E402
 from .saving import save_run  # noqa: E402
 
@@ -80,24 +79,25 @@ def with_seed(overrides: Mapping[str, Any] | None, seed: int | None) -> dict[str
     return {**(overrides or {}), **({} if seed is None else {"seed": seed})}
 
 
-def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str | None = None) -> RunResult:
-    """`run` for a configuration that is already made."""
+def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str | None = None,
+               predictions: Predictions | None = None) -> RunResult:
+    """`run` for a configuration that is already made; ``predictions`` of an outside system take a model's place."""
     check_fitness([config.spec], config.dataset_folder, config.split, config.labels)
+    processes.join(config["device"])
+    # Worked out by free memory, which processes see differently; they deal out the same batches.
+    config["eval_batch_size"] = int(processes.broadcast(str(config["eval_batch_size"])))
     facts = Facts(config, started=datetime.now(timezone.utc), command=command or _command(config))
     place = Path(runs_dir or config["runs_dir"])
     teaching = find_teaching(config, place, run_config)   # a teacher's training is a run of its own
     facts.teacher = None if teaching is None else teaching.told()
+    facts.imported = None if predictions is None else predictions.told()
     begun = time.perf_counter()
-    with PeakMemory(str(config["device"])) as memory, _naming_packages(config.spec.name):
-        init_seed(config["seed"], config["reproducibility"])
-        dataset = create_dataset(config)
-        keeper = _Keeper(facts, place, new_run_id(), dataset.is_credentialed)
-        train, valid, test = data_preparation(config, dataset)
-        if teaching is not None:
-            train._dataset.teach(teaching.states)
-        init_seed(config["seed"], config["reproducibility"])   # as RecBole: loaders must not move the weights' seed
-        model = config.spec.load()(config, train._dataset).to(config["device"])   # type: ignore[call-arg]
-        trainer = build_trainer(config, model)
+    device = str(config["device"])
+    with PeakMemory(device) as memory, GpuBusy(device) as busy, naming_packages(config.spec.name):
+        with processes.main_first():   # it encodes what is not there yet, for all
+            made = assemble(config, teaching) if predictions is None else predictions.assemble(config)
+        train, valid, test, model, trainer = made.train, made.valid, made.test, made.model, made.trainer
+        keeper = _Keeper(facts, place, processes.broadcast(new_run_id()), made.dataset.is_credentialed)
         prepare(config["images"], model, train._dataset)
         with _timed(facts.seconds, "training"), keeper.on_failure(model, trainer, train._dataset):
             _, facts.valid = trainer.fit(train, valid, show_progress=config["show_progress"])
@@ -107,15 +107,17 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
             evaluation = trainer.evaluate_rows(test, "test")
         # What other pictures do to an item shows only beside the same item under its own.
         usual = trainer.evaluate_rows(test, "test") if shown.tells_items_apart else None
-    facts.peak_memory_mib = memory.mib
+    facts.peak_memory_mib, facts.gpu_busy = memory.mib, busy.share
     facts.groups = _groups(train._dataset, evaluation, config)
     facts.rounds = _rounds(train._dataset, evaluation, config)
     facts.read(dataset=train._dataset, model=model, trainer=trainer, evaluation=evaluation, test=test)
     facts.see(shown, evaluation, usual, test)
     facts.seconds["run"] = time.perf_counter() - begun
-    folder = keeper.save(model, trainer.history, train._dataset, evaluation)
-    record = build_record(facts, folder.name)
-    write_record(folder, record)   # last: a folder with a record is a finished run
+    folder = keeper.save(model, trainer, train._dataset, evaluation)
+    record = build_record(facts, folder)
+    if processes.is_main():
+        write_record(folder, record)   # last: a folder with a record is a finished run
+    processes.wait()
     return RunResult(record, folder, evaluation, model, train._dataset)
 
 
@@ -127,16 +129,6 @@ def _command(config: MedConfig) -> str:
     given = {"seed", *(key for key, origin in config.origins.items() if origin in ("overrides", "command line"))}
     words += [f"--{key}={json.dumps(known[key])}" for key in sorted(given & set(known) - {"model", "dataset", "split"})]
     return shlex.join(words)
-
-
-@contextmanager
-def _naming_packages(model: str) -> Iterator[None]:
-    """RecBole's models import what they need (dgl, faiss, ...) when they are built."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(f"model {model} needs the package '{error.name}', which is not installed; "
-                                  f"run: pip install {error.name}") from error
 
 
 @contextmanager
@@ -155,10 +147,15 @@ class _Keeper:
     run_id: str
     private: bool
 
-    def save(self, model: Any, history: list[dict[str, Any]], dataset: Any, evaluation: Evaluation | None) -> Path:
+    def save(self, model: Any, trainer: Any, dataset: Any, evaluation: Evaluation | None) -> Path:
+        """The folder; of several processes the first one writes it."""
         config = self.facts.config
+        if not processes.is_main():
+            return self.runs_dir / config["dataset"] / config.spec.name / self.run_id
         folder = run_folder(self.runs_dir, config["dataset"], config.spec.name, self.run_id, private=self.private)
-        save_run(folder, self.facts, model, history, dataset, evaluation)
+        save_run(folder, self.facts, model, trainer.history, dataset, evaluation)
+        if trainer.trace is not None:
+            trainer.trace.save(folder)
         return folder
 
     @contextmanager
@@ -169,7 +166,7 @@ class _Keeper:
         except TrainingError as error:
             if trainer.best is None:
                 raise
-            folder = self.save(model, trainer.history, dataset, None)
+            folder = self.save(model, trainer, dataset, None)
             raise TrainingError(f"{error}\nThe best weights so far are kept in {folder}") from error
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from ..version import __version__
+from .gpu import gpu_driver
 
 __all__ = ["PeakMemory", "code_version", "environment"]
 _PACKAGES = ("torch", "recbole", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "transformers", "accelerate",
@@ -41,7 +42,8 @@ def environment(device: str = "cpu") -> dict[str, Any]:
         gpu = torch.cuda.get_device_name(torch.device(device))
     affinity = getattr(os, "sched_getaffinity", None)
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": packages,
-            "device": str(device), "gpu": gpu, "cpu_count": len(affinity(0)) if affinity else os.cpu_count() or 1,
+            "device": str(device), "gpu": gpu, "driver": gpu_driver(str(device)),
+            "cpu_count": len(affinity(0)) if affinity else os.cpu_count() or 1,
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1)}
 
 

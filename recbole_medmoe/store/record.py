@@ -1,6 +1,7 @@
 """``record.json``: what was run, on what, and what came out; refused where it does not fit record.schema.json."""
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from functools import cache
@@ -58,6 +59,7 @@ def write_record(folder: str | Path, record: dict[str, Any], indent: int | None 
     """
     path = Path(folder) / _NAME
     _check(record, path, "it is not written")
+    record = {**record, "sha256": record_sha256(record)}
     try:
         text = json.dumps(record, indent=indent, separators=None if indent else (",", ":"), ensure_ascii=False,
                           allow_nan=False)
@@ -81,4 +83,14 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     except ValueError as fault:   # not UTF-8 or not JSON
         raise RecordError(f"{path}: not JSON ({fault}); run again or remove the folder") from fault
     _check(record, path, "run again or remove the folder")
+    written = record.pop("sha256", None)   # the first records had none
+    if written is not None and written != record_sha256(record):
+        raise RecordError(f"{path}: was changed after it was written (its SHA-256 is another); put the written file "
+                          "back, or remove the folder and run again")
     return record
+
+
+def record_sha256(record: dict[str, Any]) -> str:
+    """SHA-256 of a record's content, however it is laid out in its file; it stands in the file as ``sha256``."""
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
@@ -13,7 +15,7 @@ from ..files import atomic_write
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["hashed_ids", "read_rows", "write_rows"]
+__all__ = ["hashed_ids", "read_rows", "salt_of", "write_rows"]
 _NAME = "rows.parquet"
 
 
@@ -81,9 +83,18 @@ def hashed_ids(tokens: Sequence[str], salt_file: str | Path) -> list[str]:
     Args:
         salt_file: made on first use, for the owner only; runs that share it can be compared row by row.
     """
-    path = Path(salt_file)
+    salt = salt_of(salt_file)
+    return [hmac.new(salt, token.encode(), hashlib.sha256).hexdigest()[:24] for token in tokens]
+
+
+def salt_of(path: str | Path) -> bytes:
+    """The salt in a file, made where it is not there yet; of processes that make it at once one wins for all."""
+    path = Path(path)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, secrets.token_bytes(32), private=True)
-    salt = path.read_bytes()
-    return [hmac.new(salt, token.encode(), hashlib.sha256).hexdigest()[:24] for token in tokens]
+        made = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
+        atomic_write(made, secrets.token_bytes(32), private=True)
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+    return path.read_bytes()

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import compat
 from ..errors import ConfigError
+from ..processes import count
 from .loop import MedLoop
 from .mixin import MedTrainerMixin
 from .threshold import score_scale
@@ -78,4 +79,9 @@ def _faults(config: Any, base: type, model_class: type) -> list[str]:
     if own_epoch:
         faults += [f"{key}: {name} is trained by RecBole's {base.__name__}, whose epochs are its own; leave this key "
                    "at its default" for key, is_asked in asked.items() if is_asked]
+    if count() > 1 and own_epoch:
+        faults.append(f"model: {name} is trained by RecBole's {base.__name__}, whose epochs are its own; run it in one "
+                      "process, without torchrun")
+    if count() > 1 and str(config["learner"]).lower() == "sparse_adam":
+        faults.append("learner: sparse_adam is for one process; take adam, or run without torchrun")
     return faults

@@ -8,7 +8,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.optim.lr_scheduler import LambdaLR
 
-from .. import compat
+from .. import compat, processes
+from ..data.loaders import UserBatchLoader
+from .trace import Trace
 
 compat.apply()
 
@@ -16,7 +18,7 @@ from recbole.trainer import Trainer  # noqa: E402  (RecBole is mended first)
 
 
 def build_accelerator(device: torch.device, precision: str) -> Accelerator:
-    """An accelerator of one process.
+    """An accelerator; of several processes each has one (`recbole_medmoe.processes.join`).
 
     Args:
         device: where the model is; RecBole's loaders and models are placed there without accelerate.
@@ -32,13 +34,19 @@ def build_accelerator(device: torch.device, precision: str) -> Accelerator:
 class MedLoop(Trainer):
     """RecBole's ``Trainer`` with its inner loop on accelerate.
 
-    With precision 'no', one batch per step and a constant rate every operation is RecBole's, in its order, so that
-    weights are equal bit for bit. Only models with ``fused_steps`` differ, in the last bit: see `MedTrainerMixin`.
+    With one process, precision 'no', one batch per step and a constant rate every operation is RecBole's, in its order,
+    so that weights are equal bit for bit. Only models with ``fused_steps`` differ, in the last bit: see
+    `MedTrainerMixin`.
+
+    Of several processes (`recbole_medmoe.processes`) each draws every batch, and takes its part of the rows; gradients
+    are averaged before each step. So a batch is the batch of all of them together, and where a model's loss is a mean
+    over rows they train what one process trains, up to the order of additions.
     """
 
     accelerator: Accelerator
     accumulation: int
     schedule: LambdaLR | None
+    trace: Trace | None
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False) -> Any:
         """Trains one epoch.
@@ -59,24 +67,49 @@ class MedLoop(Trainer):
             from tqdm import tqdm
 
             batches = tqdm(train_data, total=count, desc=f"Train {epoch_idx:>5}", leave=False)
+        held = 0.0
         for index, interaction in enumerate(batches):
             # The last group of an epoch may be short; its losses are averaged over what it has.
             group = min(self.accumulation, count - index // self.accumulation * self.accumulation)
             if index % self.accumulation == 0:
                 self.optimizer.zero_grad()
+            mine, weight = (interaction, 1.0) if processes.count() == 1 else self._own_part(interaction, train_data)
             with self.accelerator.autocast():
-                losses = loss_func(interaction.to(self.device))
+                losses = loss_func(mine.to(self.device))
             parts = losses if isinstance(losses, tuple) else (losses,)
-            loss = sum(parts)
-            self._check_nan(loss)
+            if processes.count() == 1:
+                loss = sum(parts)
+                self._check_nan(loss)
+            else:
+                parts = tuple(part * weight for part in parts)
+                loss = sum(parts)
             values = tuple(part.item() for part in parts)
+            held += sum(values)
             total = values if total is None else tuple(map(sum, zip(total, values)))
             self.accelerator.backward(loss / group)
             if (index + 1) % self.accumulation == 0 or index + 1 == count:
-                self._optimizer_step()
+                self._optimizer_step(held)
+                held = 0.0
+            if self.trace is not None:
+                self.trace.step()
+        if total is not None and processes.count() > 1:
+            processes.share_buffers(self.model)
+            processes.check_together()
+            total = tuple(processes.total(value) / processes.count() for value in total)
         return total if total is None or isinstance(losses, tuple) else total[0]
 
-    def _optimizer_step(self) -> None:
+    def _own_part(self, interaction: Any, train_data: Any) -> tuple[Any, float]:
+        """This process's rows of a batch and the weight of their loss; whole users where the model is given those."""
+        owners = interaction[train_data._dataset.uid_field]
+        rows, weight = processes.rows_of(owners.cpu().numpy(), whole=isinstance(train_data, UserBatchLoader),
+                                         per_owner=getattr(self.model, "means_over_users", False))
+        return interaction[rows], weight
+
+    def _optimizer_step(self, loss: float) -> None:
+        """Steps; ``loss`` is that of the batches since the last one."""
+        if processes.count() > 1:
+            # A process alone with a loss that is not finite would leave the others waiting.
+            self._check_nan(torch.tensor(processes.average_gradients(self.model.parameters(), loss)))
         if self.clip_grad_norm:
             self.accelerator.clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
         self.optimizer.step()

@@ -13,10 +13,12 @@ from ..evaluation.evaluator import Evaluation, evaluate_full_sort, supports
 from ..evaluation.pooled import POPULARITY_METRICS
 from ..evaluation.ranking import LIFT
 from ..evaluation.set_evaluator import evaluate_sets
+from ..processes import is_main
 from .loop import build_accelerator
 from .memory import Snapshot, memory_guard
 from .schedule import build_schedule
 from .threshold import fixed_threshold
+from .trace import Trace
 
 compat.apply()
 
@@ -35,18 +37,21 @@ class MedTrainerMixin(Trainer):
         best: weights of the best epoch on the CPU, None before the first; after ``fit`` they are in the model.
         test_scored: how often test rows were scored so far.
         threshold: what makes sets of a visit's scores, once `choose_threshold` has fixed it.
+        trace: of the first steps, where the key ``profile`` asks for one.
     """
 
     history: list[dict[str, Any]]
     best: Snapshot | None
     test_scored: int
     threshold: float | None
+    trace: Trace | None
 
     def __init__(self, config: Any, model: Any) -> None:
         self.history, self.best, self.schedule, self.threshold = [], None, None, None
         self._epoch = self._step = self.test_scored = 0
         self.accumulation = int(config["gradient_accumulation_steps"] or 1)
         self.precision = config["precision"] or "no"
+        self.trace = Trace(torch.device(config["device"])) if config["profile"] else None
         self.accelerator = build_accelerator(torch.device(config["device"]), self.precision)
         with compat.without_side_effects():
             super().__init__(config, model)
@@ -72,7 +77,11 @@ class MedTrainerMixin(Trainer):
         steps = -(-len(train_data) // self.accumulation) * (self.epochs - self.start_epoch)
         self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
                                        int(self.config["warmup_steps"] or 0), steps)
-        result = super().fit(train_data, valid_data, verbose, True, show_progress, callback_fn)
+        if self.trace is not None:
+            self.trace.start()
+        result = super().fit(train_data, valid_data, verbose, True, show_progress and is_main(), callback_fn)
+        if self.trace is not None:
+            self.trace.stop()
         self.restore_best()
         return result
 

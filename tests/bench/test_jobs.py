@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from recbole_medmoe.atomic import label_variants
+from recbole_medmoe.bench.engine import LocalEngine
 from recbole_medmoe.bench.jobs import Cell, cells_of, make_plan
 from recbole_medmoe.bench.pool import Pool, run_jobs
-from recbole_medmoe.bench.suite import Suite, load_suites
+from recbole_medmoe.bench.suite import Suite, load_suites, suite_names
 from recbole_medmoe.errors import ConfigError
 from recbole_medmoe.paths import dataset_folder
 
@@ -39,7 +40,7 @@ def test_every_condition_is_a_configuration_of_its_own(tiny_food: Path) -> None:
     plan = make_plan([_suite(tiny_food, train_share=[0.5, 1.0], splits=["warm"], rows={"Pop": {}})])
     keys = {cell.train_share: seeds[0] for cell, seeds in plan.cells["mine"].items()}
     assert keys[.5].config_sha256 != keys[1.0].config_sha256 and keys[.5].data_sha256 == keys[1.0].data_sha256
-    assert plan.jobs[keys[.5]].config()["train_share"] == .5
+    assert plan.jobs[keys[.5]].order().values["overrides"]["train_share"] == .5
     assert str(plan.jobs[keys[.5]]) == "Pop, warm, train_share 0.5, seed 0"
 
 
@@ -83,6 +84,7 @@ def test_another_list_of_interactions_makes_other_runs(own_visits: Path) -> None
     assert keys[1] == keys[0]._replace(interactions=keys[1].interactions) != keys[0]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_record_of_a_run_has_the_key_of_its_job(tiny_food: Path, own_visits: Path, tmp_path: Path) -> None:
     visits = _suite(own_visits, dataset=own_visits.name, splits=["patient"], seeds=[0], rows={"VisitPop": {}},
                     reference="VisitPop", metrics=["prauc"])
@@ -92,7 +94,28 @@ def test_the_record_of_a_run_has_the_key_of_its_job(tiny_food: Path, own_visits:
     jobs = make_plan([visits, food]).jobs
     assert [(bool(key.interactions), len(key.prompts or ()), len(key.backbones)) for key in jobs] == [
         (True, 0, 0), (False, 2, 1)]
-    assert run_jobs(jobs.values(), Pool(tmp_path / "runs")) == []
+    assert run_jobs(jobs.values(), Pool(tmp_path / "runs"), LocalEngine(tmp_path / "runs")) == []
+
+
+def test_an_edited_model_of_ones_own_makes_other_runs(
+        tiny_food: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "from recbole_medmoe.model.baselines.pop import Pop\n\n\nclass Own(Pop):\n    pass\n"
+    keys = []
+    for ending in ("", "# edited\n", ""):
+        (tmp_path / "own_pop.py").write_text(text + ending)
+        keys += make_plan([_suite(tiny_food, seeds=[0], splits=["warm"], rows={"own_pop:Own": {}},
+                                  reference="own_pop:Own")]).jobs
+    assert keys[0] == keys[2] and keys[1] == keys[0]._replace(code=keys[1].code) != keys[0]
+
+
+def test_a_data_set_without_named_splits_is_split_its_own_way() -> None:
+    suite = Suite.model_validate({
+        "name": "mine", "title": "t", "question": "q?", "dataset": "ml-100k", "seeds": [0], "metrics": ["recall@10"],
+        "rows": {"Pop": {}}, "reference": "Pop", "figure": "tables"})
+    job, = make_plan([suite]).jobs.values()
+    assert str(job) == "Pop, seed 0" and job.order().values["split"] == ""
 
 
 def test_faults_of_all_rows_and_splits_are_told_at_once(tiny_food: Path) -> None:
@@ -118,11 +141,18 @@ def test_a_label_variant_that_is_not_there_is_told(tiny_food: Path) -> None:
         make_plan([_suite(tiny_food, labels=[None, "Z"], splits=["cold_patient"], rows={"Pop": {}})])
 
 
-@pytest.mark.parametrize("name", ["swapped", "tuning"])
+@pytest.mark.parametrize("name", ["swapped", "tuning", "demo", "classics"])
 def test_shipped_suites_fit_the_shipped_data(name: str) -> None:
     suites, faults = load_suites(name)
     plan = make_plan(suites, faults)
-    assert len(plan.jobs) == sum(len(seeds) for seeds in plan.cells[name].values())
+    assert len(plan.jobs) == sum(len(seeds) for cells in plan.cells.values() for seeds in cells.values())
+
+
+def test_the_suite_of_claims_includes_every_suite_that_states_one() -> None:
+    (claims, *others), faults = load_suites("claims")
+    shipped = [load_suites(name)[0][0] for name in suite_names()]
+    assert not faults and sorted(claims.includes) == sorted(suite.name for suite in shipped if suite.claim is not None)
+    assert not list(cells_of(claims)) and [suite.name for suite in others] == claims.includes
 
 
 def test_the_label_variants_of_the_suite_are_those_that_ship() -> None:

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import pytest
-from safetensors import SafetensorError
 
-from recbole_medmoe.bench import pool as pools
+from recbole_medmoe.bench.engine import Failure, Order, Outcome
 from recbole_medmoe.bench.jobs import Cell, Job
-from recbole_medmoe.bench.pool import run_jobs
-from recbole_medmoe.errors import RecordError, TrainingError
+from recbole_medmoe.bench.pool import run_jobs, shard_of
+from recbole_medmoe.errors import RecordError
 from recbole_medmoe.quick_start.finished import Key, Pool
 
 Leave = Callable[..., Path]
@@ -20,30 +18,41 @@ def _job(seed: int, model: str = "A", **key: Any) -> Job:
     return Job(Key("0" * 64, seed, "a" * 64, "0.1.0", **key), Cell(model, "warm"), model, "food", {})
 
 
+class _Engine:
+    """Leaves a folder per order; seed 7 fails, seed 9 is made on other data."""
+
+    slots = 1
+
+    def __init__(self, leave: Leave, before: Callable[[int], None] = lambda seed: None) -> None:
+        self.leave, self.before, self.made = leave, before, []
+
+    def __enter__(self) -> _Engine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Holds nothing."""
+
+    def run(self, orders: Iterator[Order]) -> Iterator[Outcome]:
+        for order in orders:
+            seed = order.values["overrides"]["seed"]
+            self.made.append(seed)
+            self.before(seed)
+            if seed == 7:
+                yield Outcome(order, None, Failure(order.name, "on purpose", Path("log.txt")), 0.)
+            else:
+                folder = self.leave("A", .5, seed=seed, sha="b" if seed == 9 else "a")
+                yield Outcome(order, {"folder": "/".join(folder.parts[-3:])}, None, 0.)
+
+
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch, leave: Leave) -> list[int]:
-    """Seeds that were run: a run leaves a folder, seed 7 fails as a user's fault, 8 as ours, 6 as a library's."""
-    seeds: list[int] = []
-
-    def run(config: Any, runs_dir: Path) -> SimpleNamespace:
-        seeds.append(config.seed)
-        if config.seed == 7:
-            raise TrainingError("loss is not finite;\n  lower learning_rate")
-        if config.seed == 8:
-            raise KeyError("gone")
-        if config.seed == 6:
-            raise SafetensorError("torn")
-        return SimpleNamespace(folder=leave("A", .5, seed=config.seed, sha="b" if config.seed == 9 else "a"))
-
-    monkeypatch.setattr(Job, "config", lambda job: SimpleNamespace(seed=job.key.seed))
-    monkeypatch.setattr(pools, "run_config", run)
-    return seeds
+def engine(leave: Leave) -> _Engine:
+    return _Engine(leave)
 
 
-def test_only_what_is_missing_runs(made: list[int], leave: Leave, tmp_path: Path) -> None:
+def test_only_what_is_missing_runs(engine: _Engine, leave: Leave, tmp_path: Path) -> None:
     leave("A", .5, seed=1)
-    assert run_jobs([_job(seed) for seed in (0, 1, 2)], Pool(tmp_path / "runs")) == []
-    assert made == [0, 2]
+    assert run_jobs([_job(seed) for seed in (0, 1, 2)], Pool(tmp_path / "runs"), engine) == []
+    assert engine.made == [0, 2]
 
 
 @pytest.mark.parametrize(("left", "asked"), [
@@ -56,55 +65,51 @@ def test_a_run_with_other_prompts_backbones_or_interactions_is_not_there(
     assert pool.get(_job(0, **left).key) is not None and pool.get(_job(0, **asked).key) is None
 
 
-def test_force_runs_all_and_the_newest_counts(made: list[int], leave: Leave, tmp_path: Path) -> None:
+def test_force_runs_all_and_the_newest_counts(engine: _Engine, leave: Leave, tmp_path: Path) -> None:
     pool = Pool(tmp_path / "runs")
     old = leave("A", .5, seed=1)
     old = old.rename(old.with_name("old"))
-    run_jobs([_job(1)], pool, force=True)
-    assert made == [1] and pool.get(_job(1).key) in (old, old.with_name("warm-catalogue-1"))
+    run_jobs([_job(1)], pool, engine, force=True)
+    assert engine.made == [1] and pool.get(_job(1).key) in (old, old.with_name("warm-catalogue-1"))
 
 
-def test_a_failing_job_does_not_stop_the_others(made: list[int], tmp_path: Path) -> None:
-    failures = run_jobs([_job(seed) for seed in (7, 8, 6, 2)], Pool(tmp_path / "runs"))
-    assert made == [7, 8, 6, 2]
-    assert [failure.message for failure in failures] == ["loss is not finite; lower learning_rate", "KeyError: 'gone'",
-                                                         "SafetensorError: torn"]
-    assert failures[0].log is None and failures[1].log is not None
-    assert "Traceback" in failures[1].log.read_text() and str(failures[1].log) in str(failures[1])
+def test_a_failing_job_does_not_stop_the_others(engine: _Engine, tmp_path: Path) -> None:
+    failure, = run_jobs([_job(seed) for seed in (7, 8, 2)], Pool(tmp_path / "runs"), engine)
+    assert engine.made == [7, 8, 2] and str(failure) == "A, warm, seed 7: on purpose (log: log.txt)"
 
 
-def test_a_run_that_is_not_what_was_asked_for_is_a_failure(made: list[int], tmp_path: Path) -> None:
-    failure, = run_jobs([_job(9)], Pool(tmp_path / "runs"))
-    assert "not of the configuration and data that were asked for" in failure.message
+def test_a_run_that_is_not_what_was_asked_for_is_a_failure(engine: _Engine, tmp_path: Path) -> None:
+    failure, = run_jobs([_job(9)], Pool(tmp_path / "runs"), engine)
+    assert "its record is not of what was asked for (data_sha256)" in failure.message
 
 
-def test_an_interrupt_stops_at_once(made: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(config: Any, runs_dir: Path) -> SimpleNamespace:
+def test_an_interrupt_stops_at_once(leave: Leave, tmp_path: Path) -> None:
+    def stop(seed: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pools, "run_config", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_jobs([_job(0), _job(1)], Pool(tmp_path / "runs"))
+        run_jobs([_job(0), _job(1)], Pool(tmp_path / "runs"), _Engine(leave, before=stop))
 
 
 def test_what_another_process_made_meanwhile_is_not_run(
-        made: list[int], leave: Leave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
-    once = pools.run_config
-
-    def run(config: Any, runs_dir: Path) -> Any:
-        leave("A", .5, seed=1)   # the other process
-        return once(config, runs_dir)
-
-    monkeypatch.setattr(pools, "run_config", run)
-    run_jobs([_job(0), _job(1)], Pool(tmp_path / "runs"))
-    assert made == [0] and "made by another process" in capsys.readouterr().err
+        leave: Leave, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = _Engine(leave, before=lambda seed: leave("A", .5, seed=1) and None)
+    run_jobs([_job(0), _job(1)], Pool(tmp_path / "runs"), engine)
+    assert engine.made == [0] and "made by another process" in capsys.readouterr().err
 
 
-def test_progress_says_what_is_left(made: list[int], leave: Leave, tmp_path: Path,
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_shards_share_no_job_and_lack_none(count: int) -> None:
+    jobs = [_job(seed) for seed in range(4)]
+    parts = [shard_of(jobs, number, count) for number in range(1, count + 1)]
+    assert sorted(job.key.seed for part in parts for job in part) == [0, 1, 2, 3]
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_progress_says_what_is_left(engine: _Engine, leave: Leave, tmp_path: Path,
                                     capsys: pytest.CaptureFixture[str]) -> None:
     leave("A", .5, seed=1)
-    run_jobs([_job(seed) for seed in (0, 1, 2)], Pool(tmp_path / "runs"))
+    run_jobs([_job(seed) for seed in (0, 1, 2)], Pool(tmp_path / "runs"), engine)
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "3 jobs: 1 finished before, 2 to run"
     assert told[1].startswith("[1/2] A, warm, seed 0 (2 left") and told[2].startswith("[2/2] A, warm, seed 2 (1 left")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,33 @@ def test_record_of_another_program(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text('{"metrics": {}}')
     with pytest.raises(RecordError, match="record.json: does not fit record schema 1"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize("keep_hash", [True, False])
+def test_a_record_changed_by_hand_is_refused_as_long_as_its_hash_is_there(tmp_path: Path, keep_hash: bool) -> None:
+    path = write_record(tmp_path, RECORD)
+    written = json.loads(path.read_text())
+    written["evaluation"]["metrics"]["map@5"] = 0.6
+    if keep_hash:
+        path.write_text(json.dumps(written))
+        with pytest.raises(RecordError, match=r"record.json: was changed after it was written"):
+            read_record(tmp_path)
+    else:   # as the first records were
+        path.write_text(json.dumps({key: value for key, value in written.items() if key != "sha256"}))
+        assert read_record(tmp_path)["evaluation"]["metrics"]["map@5"] == 0.6
+
+
+def test_a_record_laid_out_otherwise_is_the_same(tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECORD)
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True))
+    assert read_record(tmp_path) == RECORD
+
+
+def test_what_a_run_costs_fits(tmp_path: Path) -> None:
+    record = copy.deepcopy(RECORD)
+    record["training"] |= {"processes": 2, "tokens_per_second": None, "gpu_busy": .9}
+    record["environment"]["driver"] = "580.1"
+    record["model"]["file_bytes"] = 12
+    record["evaluation"]["rows_per_second"] = 3.5
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record

@@ -1,4 +1,4 @@
-"""Figures of suites as SVG text: on the page they take its colours, as files they bring their own."""
+"""Figures of suites and searches as SVG text: on the page they take its colours, as files they bring their own."""
 from __future__ import annotations
 
 from .bars import shares
@@ -7,5 +7,6 @@ from .fall import fall
 from .forest import Block, Line, forest
 from .frame import Figure
 from .strip import strip
+from .trials import search_figure
 
-__all__ = ["Block", "Figure", "Line", "curve", "fall", "forest", "shares", "strip"]
+__all__ = ["Block", "Figure", "Line", "curve", "fall", "forest", "search_figure", "shares", "strip"]
