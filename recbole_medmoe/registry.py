@@ -82,12 +82,18 @@ class ModelSpec:
         return found
 
 
+KNOWN_USERS = "known users"
+"""What a model needs that knows users by their ids alone."""
+SEQUENCES = "sequences"
+"""What a model needs that reads a user's items in a list, in time order where there is one."""
+
 _HYBRID = "recbole_medmoe.model.medmoe:"
 _BASELINES = "recbole_medmoe.model.baselines."
 _MODALITIES = ("text", "image", "profile")
 _VISITS = ("visits",)
 _TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
 _LEADER = "https://arxiv.org/abs/2402.02803"
+_AMFREC = "https://doi.org/10.7544/issn1000-1239.202550836"
 _ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
 MODELS: tuple[ModelSpec, ...] = (
@@ -95,6 +101,8 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("MoEOnly", _HYBRID + "MoEOnly", "food", PAPER, _MODALITIES),
     ModelSpec("LLMOnly", _HYBRID + "LLMOnly", "food", PAPER, ("text",)),
     ModelSpec("LLMOnlyLoRA", "recbole_medmoe.model.llm_lora:LLMOnlyLoRA", "food", PAPER, ("text",), _TUNING),
+    ModelSpec("AMFRec", "recbole_medmoe.model.amfrec:AMFRec", "any", _AMFREC, (SEQUENCES, "text")),
+    ModelSpec("FeatureSASRec", _BASELINES + "feature_sasrec:FeatureSASRec", "any", "", (SEQUENCES, "text")),
     ModelSpec("HalvesAverage", _BASELINES + "ensemble:HalvesAverage", "food", "", _MODALITIES, _ENSEMBLE),
     ModelSpec("LLMPair", _BASELINES + "ensemble:LLMPair", "food", "", ("text",), _ENSEMBLE),
     ModelSpec("LLMOnlyZeroShot", _BASELINES + "zero_shot:LLMOnlyZeroShot", "food", "", ("text",)),
@@ -116,10 +124,6 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )
 
-KNOWN_USERS = "known users"
-"""What a model needs that knows users by their ids alone."""
-SEQUENCES = "sequences"
-"""What a model needs that reads a user's items in time order."""
 _RECBOLE_NEEDS = {
     "general_recommender": (KNOWN_USERS,),
     "context_aware_recommender": (),

@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 from ..atomic import data_sha256
 from ..config import MedConfig
 from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
+from ..quick_start.collaborating import small_configs
 from ..quick_start.finished import Key
 from ..quick_start.fitness import misfits
 from ..registry import ModelSpec
@@ -145,6 +146,7 @@ class _Planner:
         if name not in self._made:
             try:
                 config = MedConfig(model, dataset, split=split, overrides=overrides)
+                small_configs(config)   # so that their faults are told before anything runs
                 self._made[name] = config, Key.of(config, data="")
             except (ConfigError, MissingPackageError) as error:
                 self._made[name] = error

@@ -63,6 +63,7 @@ class _Place(NamedTuple):
     split: str
     content: str
     interactions: str
+    parted: str
     primary: str
     metrics: str
 

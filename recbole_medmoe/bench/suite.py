@@ -11,7 +11,8 @@ from ..errors import ConfigError, nearest
 from ..paths import properties_dir
 
 __all__ = ["Claim", "Compared", "Row", "Suite", "load_suites", "parse_suite", "suite_names"]
-Kind = Literal["tables", "differences", "variants", "personal", "equivalence", "swapped", "levels", "curve", "fall"]
+Kind = Literal["tables", "differences", "variants", "personal", "equivalence", "swapped", "levels", "curve", "fall",
+               "missing"]
 # What a suite stands in for where its own value has a fault, so that the rest is judged in the same message.
 _STAND_IN: dict[str, Any] = {"title": "-", "question": "-", "dataset": "", "seeds": [0], "splits": [], "rows": {},
                              "metrics": ["map@5"], "figure": "tables"}
@@ -243,6 +244,7 @@ def _kind_faults(suite: Suite) -> list[str]:
                      "images: needs catalogue and at least one other")],
         "curve": [(len(suite.train_share) > 1, "train_share: needs at least two shares")],
         "fall": [(len(suite.splits) == 2, "splits: needs two, the one and the harder one")],
+        "missing": [(bool(suite.settings.get("missing")), "settings, missing: is missing; name shares of the items")],
         "tables": [(bool(suite.reference), "reference: is missing; tables compare all rows with one")],
     }.get(suite.figure, [])
     compares = suite.figure in ("differences", "variants", "personal", "equivalence", "levels", "curve", "fall")

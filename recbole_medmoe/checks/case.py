@@ -20,20 +20,21 @@ from recbole.utils import ModelType, init_seed  # noqa: E402
 
 from ..config import MedConfig  # noqa: E402
 from ..data import FeatureRequest, create_dataset, data_preparation  # noqa: E402
+from ..data.item_sequences import ItemSequenceMixin  # noqa: E402
 from ..errors import ConfigError  # noqa: E402
 from ..evaluation import Evaluation  # noqa: E402
 from ..model.visit import VisitRecommender  # noqa: E402
 from ..quick_start import RunResult  # noqa: E402
 from ..quick_start.fitness import check_fitness  # noqa: E402
 from ..quick_start.running import run_config  # noqa: E402
-from ..registry import MODELS, find_model, recbole_models  # noqa: E402
+from ..registry import MODELS, SEQUENCES, find_model, recbole_models  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
 from .fresh import FreshProcess  # noqa: E402
 from .report import NotApplicable  # noqa: E402
 from .tiny_food import make_food  # noqa: E402
 from .tiny_llama import make_llama  # noqa: E402
 from .tiny_visits import make_visits  # noqa: E402
-from .variants import few_users, one_item, supply_banks  # noqa: E402
+from .variants import few_users, one_item, supply_banks, supply_vectors  # noqa: E402
 from .watch import Watched, watching  # noqa: E402
 
 FOOD, VISITS, EIGHT, ONE = "tinyfood", "tinyvisits", "eightrows", "oneitem"
@@ -67,7 +68,7 @@ class Case:
     """One model under check. Everything is made on first use and kept, so that checks share the expensive parts.
 
     Visit models get a data set of visits, all others one of healthy food: feature models its split ``cold_patient``,
-    models that know ids ``warm``. A model that runs a language model
+    models that know ids or read lists ``warm``. A model that runs a language model
     itself (a request of modality ``tokens``) gets a Llama of two random layers as its ``backbone``.
 
     Args:
@@ -92,8 +93,9 @@ class Case:
         self.is_closed_form = getattr(self.kind, "type", None) == ModelType.TRADITIONAL
         self.by_pairs = getattr(self.kind, "full_sort_predict", None) is AbstractRecommender.full_sort_predict
         self._given = {key: _absolute(value) for key, value in (overrides or {}).items()}
+        self.reads_lists = SEQUENCES in self.spec.needs and not self.is_visits
         self.split = self._given.pop("split", "patient" if self.is_visits else "cold_patient" if self.is_features
-                                     else "warm")
+                                     and not self.reads_lists else "warm")
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"
         self.cache = folder / "cache"
@@ -102,8 +104,13 @@ class Case:
         check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))
-            if "max_new_tokens" in type(self.config(check_banks=False).params).model_fields:
+            fields = type(self.config(check_banks=False).params).model_fields
+            if "max_new_tokens" in fields:
                 self._tokens["max_new_tokens"] = 8   # random bytes, however many
+            if "collaborative_keys" in fields:
+                self._tokens["collaborative_keys"] = {"epochs": 2, "hidden_size": 8}   # as wide as supplied ones
+            if "soft_layer" in fields:
+                self._tokens["soft_layer"] = 1
 
     def _runs_a_backbone(self) -> bool:
         if not self.is_features:
@@ -133,7 +140,7 @@ class Case:
         if target.is_dir():
             return
         if data == EIGHT:
-            few_users(source, target, self.split, users=8)
+            few_users(source, target, self.split, users=8, alone=self.reads_lists)
         else:
             one_item(source, target, self.split)
 
@@ -151,7 +158,10 @@ class Case:
     def loaders(self, config: Any) -> tuple[Any, Any, Any]:
         """Train, valid and test loaders, as a run makes them."""
         init_seed(config["seed"], config["reproducibility"])
-        return data_preparation(config, create_dataset(config))
+        found = data_preparation(config, create_dataset(config))
+        if self.is_features:
+            supply_vectors(found[0]._dataset, self.kind.feature_requests(config.params))
+        return found
 
     @torch.enable_grad()   # a check may ask for the trained model while it scores
     def fit(self, built: Built) -> Any:
@@ -200,6 +210,9 @@ class Case:
         loss, and would only be asked to repeat it."""
         trained, model = self.model, self.build().model
         model.load_state_dict(trained.state_dict())
+        for request in getattr(model, "requests", ()) if self.is_features else ():
+            for table in (f"table_{request.key}", f"present_{request.key}"):  # also what a small model was trained for
+                setattr(model, table, trained.get_buffer(table))
         if self.is_closed_form:   # elsewhere RecBole's other parameters are just what was kept
             model.load_other_parameter(trained.other_parameter())
         return model.eval()
@@ -224,8 +237,13 @@ class Case:
     def columns(self, users: Tensor, items: Tensor | None = None) -> Any:
         """An interaction of users [N], and of items [N] for pairs, with the columns that the model's loader joins."""
         dataset = self.plain.dataset
-        ids = {dataset.uid_field: users} | ({dataset.iid_field: items} if items is not None else {})
-        return dataset.join(Interaction(ids)).to(self.device)
+        ids = {dataset.uid_field: users}
+        if items is None:
+            return dataset.join(Interaction(ids)).to(self.device)
+        if isinstance(dataset, ItemSequenceMixin):  # of a pair it would draw a list to train on, without the item
+            lists = dataset.join(Interaction(ids))
+            return Interaction({**lists.interaction, dataset.iid_field: items}).to(self.device)
+        return dataset.join(Interaction({**ids, dataset.iid_field: items})).to(self.device)
 
     def pairs(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Every pair of users [B] and items -> user ids and item ids [B * I]."""

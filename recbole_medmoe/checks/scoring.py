@@ -47,7 +47,7 @@ def independent_of_batch(case: Case) -> str:
 def _with_padding(case: Case) -> Tensor:
     """Scores where each table of user token ids has some more columns of -1, a visit's sets some more of 0, and its
     history some more empty visits in front."""
-    users = dict(case.model.user_inputs(case.users.to(case.device)))
+    users = dict(case.model.user_features(case.columns(case.users)))
     for name in VISIT_INPUTS if case.is_visits else ():
         ids, present = users[name]
         ahead = PADDING if ids.dim() == 3 else 0

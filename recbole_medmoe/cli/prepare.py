@@ -67,6 +67,17 @@ recbole-medmoe prepare table synthea/csv/ --mapping synthea.yaml --out data/synt
 ```
 """
 
+_MMREC = """Make a data set from the layout of MMRec: one .inter file with x_label, image_feat.npy, text_feat.npy.
+
+Its features are read as they are: --image_encoder=given --text_encoder=given.
+
+**Example**
+
+```text
+recbole-medmoe prepare mmrec baby/ --out data/baby
+```
+"""
+
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, named like the data set.")]
 DrugsBy = Annotated[str, typer.Option("--drugs-by", metavar="WAY", help="What says which drug a prescription is: name "
                                       "(else its NDC), or ndc alone (as published work has it; needs --codes-dir).")]
@@ -205,3 +216,14 @@ def tables(
     from ..prepare import prepare_table
 
     _printed(prepare_table(raw, mapping, out, note, options), out, "VisitLR")
+
+
+@app.command("mmrec", help=_MMREC)
+def mmrec(
+    raw: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of one .inter file and its feature files.")],
+    out: Out,
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import prepare_mmrec
+
+    _printed(prepare_mmrec(raw, out, note), out, "AMFRec")

@@ -133,6 +133,7 @@ class MedConfig(Config):
             stack.derive("benchmark_filename", parts, "from split")
         derive.valid_metric(stack)
         derive.negatives(stack, model_class)
+        derive.list_length(stack, model_class, self.dataset_folder, self.split, self.labels)
         found, _ = derive.device(stack)
         assert found is not None  # its faults were told before
         self._stated = copy.deepcopy(stack.values)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .loaders import data_preparation
     from .patients import PatientFeatures
     from .profile import ProfileEncoder
-    from .requests import FeatureRequest, FeatureSource, FeatureTable, TokenSpec, VisitPromptSpec, WordSpec
+    from .requests import CollaborativeSpec, FeatureRequest, FeatureSource, FeatureTable, TokenSpec, VisitPromptSpec, \
+        WordSpec
     from .visit_patients import VisitPatients
     from .visit_tables import VisitTables
     from .visits import VisitDataset
@@ -28,15 +29,16 @@ _HOME = {
     "data_preparation": "loaders",
     "PatientFeatures": "patients",
     "ProfileEncoder": "profile",
-    "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests",
+    "CollaborativeSpec": "requests", "FeatureRequest": "requests", "FeatureSource": "requests",
+    "FeatureTable": "requests",
     "TokenSpec": "requests", "VisitPromptSpec": "requests", "WordSpec": "requests",
     "VisitDataset": "visits", "VisitPatients": "visit_patients", "VisitTables": "visit_tables",
     "WordEncoder": "words",
 }
 __all__ = [
-    "Catalogue", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder",
-    "TokenSpec", "VisitDataset", "VisitPatients", "VisitPromptSpec", "VisitTables", "WordEncoder", "WordSpec",
-    "create_dataset", "data_preparation",
+    "Catalogue", "CollaborativeSpec", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset",
+    "PatientFeatures", "ProfileEncoder", "TokenSpec", "VisitDataset", "VisitPatients", "VisitPromptSpec",
+    "VisitTables", "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
 ]
 
 

@@ -10,6 +10,7 @@ from recbole.utils import ModelType
 
 from ..registry import KNOWN_USERS, SEQUENCES
 from .dataset import MedDataset, MedMixin
+from .item_sequences import ItemSequenceMixin
 from .known_patients import KnownPatientMixin
 from .visit_sequences import SequenceVisitMixin
 from .visits import VisitDataset, VisitMixin
@@ -22,9 +23,9 @@ _BY_TYPE = {
 
 
 def create_dataset(config: Any) -> Any:
-    """The data set class that RecBole would pick for the model, with `MedMixin` in front; for task medication
-    `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids alone, or `SequenceVisitMixin` where
-    it reads sequences. Nothing is cached in pickles.
+    """The data set class that RecBole would pick for the model, with `MedMixin` in front, or for a sequential model on
+    pre-split files `ItemSequenceMixin`; for task medication `VisitMixin`, or `KnownPatientMixin` where the model knows
+    users by their ids alone, or `SequenceVisitMixin` where it reads sequences. Nothing is cached in pickles.
 
     Raises:
         DataError: the folder is missing or breaks a rule of the atomic files.
@@ -33,6 +34,8 @@ def create_dataset(config: Any) -> Any:
     own = f"{config['model']}Dataset"
     base = getattr(module, own if hasattr(module, own) else _BY_TYPE.get(config["MODEL_TYPE"], "Dataset"))
     if config["task"] != "medication":
+        if config["split"] and config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            return _with_mixin(ItemSequenceMixin, Dataset)(config)
         return _with_mixin(MedMixin, base)(config)
     spec = getattr(config, "spec", None)  # RecBole's own configuration has none
     needs = () if spec is None else spec.needs

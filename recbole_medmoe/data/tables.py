@@ -9,11 +9,12 @@ from typing import Any, Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..atomic import read_atomic, read_images, read_texts, text_path
-from ..encoders import EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictures, obtain_bank
+from ..atomic import read_atomic, read_images, read_texts, read_vectors, text_path, vectors_path
+from ..encoders import PADDING, EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictures, obtain_bank
 from ..errors import DataError
+from .column_texts import column_texts
 from .profile import ProfileEncoder
-from .requests import FeatureRequest, FeatureTable, TokenSpec, WordSpec
+from .requests import GIVEN, FeatureRequest, FeatureTable, TokenSpec, WordSpec
 from .visit_tables import KINDS, STRUCTURE
 from .words import WordEncoder
 
@@ -29,6 +30,7 @@ class FolderFeatures:
         options: ``reencode``, ``device``, ``batch_tokens``, ``progress``, ``allow_download``, ``notes`` for encoders.
         split: its own texts, where it has some, stand in for the common ones.
         columns: columns that a profile takes where it names none, by side; where they are not stated, all.
+        templates: by side, how texts are made of columns where there is no file of texts; see `column_texts`.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class FolderFeatures:
     options: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._texts: dict[str, dict[str, str]] = {}
@@ -50,6 +53,10 @@ class FolderFeatures:
         """
         if side not in self._texts:
             path = text_path(self.folder, side, self.split)
+            if not path.is_file() and side in self.templates:
+                rows = dict(zip(self.tokens[side][1:], self.records(side)[0][1:]))
+                self._texts[side] = column_texts(self.templates[side], rows, list(self.records(side)[1]))
+                return self._texts[side]
             if not path.is_file():
                 raise DataError(f"{path} is missing: the model reads {side} texts; write one line per {side}, "
                                 '{"id": "...", "text": "..."}')
@@ -98,6 +105,16 @@ class FolderFeatures:
         left_out = (*STRUCTURE, *KINDS) if side == "user" and STRUCTURE[0] in types else STRUCTURE
         return [name for name in types if name in offered and name not in left_out]
 
+    def offers(self, request: FeatureRequest) -> bool:
+        """Whether the data set has such a thing at all, for any user or item."""
+        if isinstance(request.encoder, EncoderSpec) and request.encoder.backbone == GIVEN:
+            return vectors_path(self.folder, request.side, request.modality).is_file()
+        if request.modality == "image":
+            return (self.folder / "images.csv").is_file()
+        if request.modality in ("text", "tokens", "words"):
+            return text_path(self.folder, request.side, self.split).is_file() or request.side in self.templates
+        return (self.folder / f"{self.folder.name}.{request.side}").is_file()
+
     def bank(self, side: str, spec: EncoderSpec) -> FeatureBank:
         """Frozen features of one side; shipped, cached or encoded now."""
         shipped = self.folder / "features"
@@ -141,6 +158,12 @@ class FolderFeatures:
             request: what is asked for.
             fit: [N] bool, rows that fitting may look at.
         """
+        if request.optional and not self.offers(request):
+            absent = torch.zeros(len(self.tokens[request.side]), dtype=torch.bool)
+            ids = torch.full((len(absent), 1), PADDING)
+            return FeatureTable(ids if request.modality == "tokens" else torch.zeros(len(absent), 1), absent), None
+        if isinstance(request.encoder, EncoderSpec) and request.encoder.backbone == GIVEN:
+            return self._given(request), None
         if isinstance(request.encoder, EncoderSpec):
             matrix, present = self.bank(request.side, request.encoder).align(list(self.tokens[request.side]))
             return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
@@ -149,6 +172,16 @@ class FolderFeatures:
         if isinstance(request.encoder, WordSpec):
             return self._words(request, request.encoder, fit)
         return self._columns(request, fit)
+
+    def _given(self, request: FeatureRequest) -> FeatureTable:
+        tokens, file = list(self.tokens[request.side]), self.folder / f"{self.folder.name}.{request.side}"
+        known = read_atomic(file).iloc[:, 0].astype(str) if file.is_file() else tokens[1:]
+        ids, rows = read_vectors(self.folder, request.side, request.modality, list(known))
+        place = {token: row for row, token in enumerate(ids)}
+        present = torch.tensor([token in place for token in tokens], dtype=torch.bool)
+        matrix = torch.zeros(len(tokens), rows.shape[1])
+        matrix[present] = torch.from_numpy(rows[[place[token] for token in tokens if token in place]])
+        return FeatureTable(matrix, present)
 
     def _token_ids(self, side: str, spec: TokenSpec) -> FeatureTable:
         texts = self.contents(side, "text")

@@ -50,6 +50,7 @@ class SplitBackbone(nn.Module):
                  checkpointing: bool = False, quantise: str | None = None) -> None:
         super().__init__()
         _, upper = load_backbone(folder, device, upper_dtype, quantise=quantise)
+        table = embedding_table(upper)
         depth = int(upper.config.num_hidden_layers)
         if tuned is not None and tuned > depth:
             raise ConfigError([f"tuned_layers {tuned}: the backbone has {depth} layers; null tunes all of them"])
@@ -61,7 +62,7 @@ class SplitBackbone(nn.Module):
             _, self.lower = load_backbone(folder, device, lower_dtype, quantise=quantise)
             keep_blocks(self.lower, 0, self.cut)
         else:
-            self.lower = upper.get_input_embeddings()
+            self.lower = table
         upper.set_input_embeddings(nn.Identity())  # fed by the lower half; saves its memory
         if lora is not None:
             add_lora(upper, lora)
@@ -136,6 +137,22 @@ class SplitBackbone(nn.Module):
         return read_out(self.kind, parts, top, mask)
 
 
+def embedding_table(model: nn.Module) -> nn.Module:
+    """The table of a backbone's token embeddings.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    try:
+        table = model.get_input_embeddings()  # type: ignore[operator]
+    except NotImplementedError:  # what transformers raises for a model that reads no tokens
+        table = None
+    if table is None:
+        raise ConfigError([f"backbone of {type(model).__name__} has no table of token embeddings, so that nothing can "
+                           "stand among its tokens; use a model of the Llama kind (Llama, Mistral, Qwen)"])
+    return table
+
+
 @torch.no_grad()
 def keep_blocks(model: nn.Module, start: int, stop: int) -> None:
     """Takes all blocks of a backbone away but those from ``start`` up to ``stop``.
@@ -151,6 +168,9 @@ def keep_blocks(model: nn.Module, start: int, stop: int) -> None:
         last_states(model, mask, input_ids=ids)
     kinds = getattr(model.config, "layer_types", None)  # e.g. sliding attention in some blocks
     del blocks[stop:], blocks[:start]
+    for part in blocks.modules():
+        if isinstance(getattr(part, "layer_idx", None), int):  # its place in a cache of keys and values
+            part.layer_idx -= start
     model.config.num_hidden_layers = stop - start
     if kinds is not None:
         model.config.layer_types = list(kinds[start:stop])

@@ -136,7 +136,7 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
     popular: list[np.ndarray] = []
     lots, others = (None, None) if candidates is None else (Lots(candidates), Lots(candidates))
     for batch in batches:
-        scores = score_block(model, batch.interaction, item_num, loader, device, precision)
+        scores = _scores(model, batch.interaction, item_num, loader, device, precision)
         forbid(scores, batch.history)
         lists.append(top_items(scores, depth, lots))
         rows.append(batch.rows)
@@ -152,6 +152,16 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
     listed, hit = np.concatenate(lists), np.concatenate(hits)
     return _Ranked(listed, hit, np.concatenate(rows), np.concatenate(positives),
                    np.concatenate(popular) if popular else hit[:0])
+
+
+def _scores(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device, precision: str) -> Tensor:
+    """Scores [B, I]; where lists of items stand in no order, the mean over those that the data set arranges them in."""
+    arrange = getattr(loader._dataset, "arrangements", None)
+    views = [interaction] if arrange is None else list(arrange(interaction))
+    found = score_block(model, views[0], item_num, loader, device, precision)
+    for view in views[1:]:
+        found += score_block(model, view, item_num, loader, device, precision)
+    return found / len(views) if len(views) > 1 else found
 
 
 def score_block(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device,

@@ -13,9 +13,12 @@ from ..encoders.gguf import converted_folder
 from ..encoders.estimate import ASSUMED_SHARE, Plan, Shape, epoch_operations, kept_bytes, product_rate, \
     trained_bytes, weight_bytes
 from ..encoders.hardware import compute_dtype, whole_memory
+from ..encoders.loading import load_backbone, load_tokenizer
 from ..encoders.lora import LoraSpec
 from ..encoders.reader import PromptReader
+from ..encoders.soft_prompt import SoftPromptBackbone
 from ..encoders.split import SplitBackbone
+from ..encoders.tokens import PromptTokenizer
 from ..errors import ConfigError
 from ..layers import leave_out_frozen
 
@@ -38,19 +41,56 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
         ConfigError, MissingPackageError: the backbone is not there, is no language model, or cannot be tuned so.
     """
     found, folder = _find(p, config)
-    device = torch.device(config["device"])
     lower, upper = _formats(config, lora)
     halves = SplitBackbone(
         folder, tuned=None if lora is None else p.tuned_layers, kind=p.readout, layers=p.readout_layers, lora=lora,
-        device=device, lower_dtype=lower, upper_dtype=upper, checkpointing=checkpointing, quantise=quantise)
-    if halves.limit is not None and p.prompt_max_tokens > halves.limit:
-        raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
-                           f"{halves.limit}"])
+        device=torch.device(config["device"]), lower_dtype=lower, upper_dtype=upper, checkpointing=checkpointing,
+        quantise=quantise)
+    _check_context(p, halves)
     leave_out_frozen(halves, found.sha256)
     reader = PromptReader(halves, p.batch_tokens, p.cache_states,
                           "auto" if config["progress"] is None else config["progress"])
     reader.tuning = lora is not None
     return reader
+
+
+def soft_prompt_backbone(p: Any, config: Any, lora: LoraSpec | None, beginning: str,
+                         with_head: bool) -> SoftPromptBackbone:
+    """The backbone that reads soft tokens among its own, on the device of the configuration; what is frozen is not
+    saved.
+
+    Args:
+        p: a model's parameters, with ``backbone``, ``soft_layer``, ``prompt_max_tokens`` and ``batch_tokens``.
+        config: as in `read_backbone`.
+        lora: adapters on the blocks above ``soft_layer``; None freezes all.
+        beginning: words that every prompt begins with.
+        with_head: with what predicts the next token.
+
+    Raises:
+        ConfigError, MissingPackageError: as `read_backbone`; a layer that is not there, or a backbone without a table
+            of token embeddings.
+    """
+    found, folder = _find(p, config)
+    device, depth = torch.device(config["device"]), Shape.read(folder).blocks
+    if p.soft_layer >= depth:
+        raise ConfigError([f"soft_layer {p.soft_layer}: soft tokens enter below one of the backbone's {depth} blocks; "
+                           f"0 to {depth - 1}"])
+    lower, upper = _formats(config, lora)
+    halves = SplitBackbone(folder, tuned=depth - p.soft_layer, kind="last", layers=(), lora=lora, device=device,
+                           lower_dtype=lower, upper_dtype=upper)
+    _check_context(p, halves)
+    tokenizer = PromptTokenizer(load_tokenizer(folder), None, p.prompt_max_tokens)
+    head = load_backbone(folder, device, upper, head=True)[1].get_output_embeddings() if with_head else None
+    whole = SoftPromptBackbone(halves, tokenizer.ids([beginning])[0], p.batch_tokens, head)
+    leave_out_frozen(whole, found.sha256)
+    return whole
+
+
+def _check_context(p: Any, halves: SplitBackbone) -> None:
+    """Raises `ConfigError` for prompts that the backbone does not take."""
+    if halves.limit is not None and p.prompt_max_tokens > halves.limit:
+        raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
+                           f"{halves.limit}"])
 
 
 def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps: int, outputs: int) -> None:

@@ -109,6 +109,10 @@ class FeatureRecommender(GeneralRecommender):
         """Features of the users with these internal ids [B]."""
         return self._rows("user", ids)
 
+    def user_features(self, interaction: Any) -> Features:
+        """Inputs of the users of a batch, one row each."""
+        return self.user_inputs(interaction[self.USER_ID])
+
     def item_inputs(self) -> Features:
         """Features of the whole catalogue [I], [PAD] first."""
         return self._rows("item", None)
@@ -152,7 +156,7 @@ class FeatureRecommender(GeneralRecommender):
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Scores of every item for each user of the batch, flat as RecBole wants them -> [B * I]."""
-        return self.forward(self.user_inputs(interaction[self.USER_ID]), self.item_inputs()).flatten()
+        return self.forward(self.user_features(interaction), self.item_inputs()).flatten()
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of pairs -> [N]."""

@@ -18,6 +18,7 @@ from ..config import MedConfig  # noqa: E402
 from ..errors import ConfigError, DataError  # noqa: E402
 from ..evaluation import Comparison  # noqa: E402
 from ..evaluation import compare as compare_rows  # noqa: E402
+from .collaborating import small_configs  # noqa: E402
 from .distilling import check_teacher  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .folds import FOLDS, join_folds, need_folds  # noqa: E402
@@ -84,6 +85,7 @@ def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds
                                    beside=tuple(models), **given)
                 if config["teacher"] is not None:
                     check_teacher(config)
+                small_configs(config)
                 configs.append(config)
             except ConfigError as error:
                 faults += error.faults if len(models) == 1 else [f"{name}: {fault}" for fault in error.faults]
@@ -138,6 +140,9 @@ def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
                         draws=runs[0].record["model"]["config"]["bootstrap_draws"])
 
 
+_ALIKE = "; sequential models and others are tested on the same rows with --task=next_item"
+
+
 def _check_data(runs: Sequence[StoredRun]) -> None:
     """Refuses runs on different data: rows that bear the same names may ask for something else.
 
@@ -145,13 +150,15 @@ def _check_data(runs: Sequence[StoredRun]) -> None:
         DataError: with each content's hash, what it is of, and the models that ran on it.
     """
     by_content: dict[Content, dict[str, list[str]]] = {}
-    lists = {run.content.interactions for run in runs}
+    lists, ways = {run.content.interactions for run in runs}, {run.content.parted for run in runs}
     for run in runs:
         data, model = run.record["data"], str(run.record["model"]["name"])
         of = f"{data['name']}, split {data['split']}, labels {data.get('labels') or 'its own'}"
         if len(lists) > 1:
             of += f", interactions {run.content.interactions[:16]}" if run.content.interactions else (
                 ", no list of interactions")
+        if len(ways) > 1:
+            of += f", rows parted by {run.content.parted or 'the split'}"
         models = by_content.setdefault(run.content, {}).setdefault(of, [])
         models += [] if model in models else [model]
     if len(by_content) < 2:
@@ -160,4 +167,4 @@ def _check_data(runs: Sequence[StoredRun]) -> None:
                    for of, models in known.items())
     raise DataError(f"the runs were made on different data and can not be compared (SHA-256 of the content):{told}\n"
                     "Run the models again on one content; splits, label variants and lists of interactions are data of "
-                    "their own, so compare the runs of each apart")
+                    "their own, so compare the runs of each apart" + _ALIKE * (len(ways) > 1))

@@ -21,7 +21,7 @@ from ..data.visit_prompts import prompt_sha256  # noqa: E402
 from ..errors import CheckpointError, ConfigError, nearest  # noqa: E402
 from ..registry import MODELS, find_model  # noqa: E402
 from ..store import file_sha256, load_model, read_record  # noqa: E402
-from .finished import Key, Pool  # noqa: E402
+from .finished import obtain_run  # noqa: E402
 from .loading import fill_weights  # noqa: E402
 
 log = logging.getLogger("recbole_medmoe")
@@ -69,7 +69,7 @@ def find_teaching(config: MedConfig, runs_dir: Path, train: Callable[..., Any]) 
         own = _config_of(folder, config)
     else:
         own = teacher_config(config)
-        folder, finished = _obtain(own, runs_dir, train)
+        folder, finished = obtain_run(own, runs_dir, train, "teacher")
     path = folder / STATES
     if not path.is_file():
         _write(path, own, finished)
@@ -109,19 +109,6 @@ def teacher_config(config: MedConfig) -> MedConfig:
     keys = {key: value for key, value in {**shared, **(config["teacher_keys"] or {})}.items() if key not in left}
     keys["seed"] = config["seed"]
     return MedConfig(config["teacher"], config["dataset"], split=config.split, overrides=keys)
-
-
-def _obtain(own: MedConfig, runs_dir: Path, train: Callable[..., Any]) -> tuple[Path, Any]:
-    """Folder of the equal run, and the run's result where it was made now."""
-    pool = Pool(runs_dir)
-    pool.refresh(own["dataset"])
-    folder = pool.get(Key.of(own))
-    if folder is not None:
-        log.info("teacher: %s of this configuration, data and seed is finished: %s", own.spec.name, folder)
-        return folder, None
-    log.info("teacher: training %s first", own.spec.name)
-    finished = train(own, runs_dir=runs_dir)
-    return finished.folder, finished
 
 
 def _config_of(folder: Path, config: MedConfig) -> MedConfig:

@@ -1,9 +1,10 @@
-"""The pool of finished runs below a folder: what suites and students need is not made twice."""
+"""The pool of finished runs below a folder: what suites, students and collaborative vectors need is not made twice."""
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
 from ..atomic import data_sha256
 from ..config import MedConfig
@@ -13,7 +14,9 @@ from ..version import __version__
 from .record import config_sha256, used_backbones, used_prompts
 from .stored import Content
 
-__all__ = ["Key", "Pool"]
+__all__ = ["Key", "Pool", "obtain_run"]
+
+log = logging.getLogger("recbole_medmoe")
 
 
 class Key(NamedTuple):
@@ -88,3 +91,23 @@ class Pool:
     def get(self, key: Key) -> Path | None:
         """Folder of the newest finished run; None where there is none."""
         return self._found[key][1] if key in self._found else None
+
+
+def obtain_run(own: MedConfig, runs_dir: Path, train: Callable[..., Any], what: str) -> tuple[Path, Any]:
+    """Folder of the finished run that equals a configuration's, and the run's result where it was made now.
+
+    Args:
+        own: of the run that another one needs first.
+        runs_dir: where finished runs lie and new ones go.
+        train: `run_config`.
+        what: what the run is needed for, told in the log.
+    """
+    pool = Pool(runs_dir)
+    pool.refresh(own["dataset"])
+    folder = pool.get(Key.of(own))
+    if folder is not None:
+        log.info("%s: %s of this configuration, data and seed is finished: %s", what, own.spec.name, folder)
+        return folder, None
+    log.info("%s: training %s first", what, own.spec.name)
+    finished = train(own, runs_dir=runs_dir)
+    return finished.folder, finished

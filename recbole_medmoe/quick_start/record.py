@@ -14,15 +14,20 @@ import torch
 from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
 from ..data import FeatureRequest, TokenSpec, VisitPromptSpec
+from ..data.requests import GIVEN
 from ..encoders import EncoderSpec, backbone_sha256, load_template
 from ..evaluation import Evaluation, ItemGroup, routing_table
+from ..evaluation.loading import full_sort_batches
 from ..paths import dataset_folds
 from ..store import code_version, environment
+from .absence import Removal
 from .pictures import BEFORE, Shown
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
           "state", "allow_download"}
+# Keys that came later, with the values that mean what was done before: finished runs stay what they are.
+_LATER: dict[str, Any] = {"missing": [], "orders": 5, "leave_out_seen": False, "text_columns": None}
 _LATENCY_ROWS = 30
 
 
@@ -47,6 +52,8 @@ class Facts:
     routing: dict[str, Any] | None = None
     written: dict[str, Any] | None = None
     teacher: dict[str, Any] | None = None
+    collaborative: list[dict[str, Any]] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
     item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
@@ -73,8 +80,10 @@ class Facts:
         if not hasattr(model, "diagnostics") or not len(evaluation.row_ids):
             return
         model.eval()
-        users = torch.from_numpy(evaluation.row_ids).to(self.config["device"]).split(test.step)
-        parts = [model.diagnostics(model.user_inputs(some), model.item_inputs()) for some in users]
+        # The loader's batches, and not row ids alone: to some models a row brings a list of items.
+        batches = full_sort_batches(test, test._dataset.item_num, None, False)
+        device, items = self.config["device"], model.item_inputs()
+        parts = [model.diagnostics(model.user_features(batch.interaction.to(device)), items) for batch in batches]
         told = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
         if "experts" in told:
             masks = {name: mask for name, (mask, _) in self.groups.items()}
@@ -97,6 +106,15 @@ class Facts:
             self.item_groups |= shown.groups(usual, self.config, test, BEFORE)
 
     @property
+    def missing(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Modality to share to what the test rows scored without it, as the record holds them."""
+        told: dict[str, dict[str, dict[str, Any]]] = {}
+        for one in self.removals:
+            found = {"items": one.items, "metrics": dict(one.evaluation.metrics)}
+            told.setdefault(one.modality, {})[f"{one.share:g}"] = found
+        return told
+
+    @property
     def group_lines(self) -> dict[str, dict[str, Any] | None]:
         """Groups of rows, then groups of items, as the record holds them."""
         items = {name: {"n": int(group.line.n), "metrics": group.line.metrics}
@@ -106,7 +124,8 @@ class Facts:
 
 def config_sha256(config: Mapping[str, Any]) -> str:
     """Hash of what is computed: equal for runs that differ in seed, device and folders only."""
-    kept = {key: value for key, value in config.items() if key not in _PLACE}
+    kept = {key: value for key, value in config.items()
+            if key not in _PLACE and not (key in _LATER and value == _LATER[key])}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -119,12 +138,14 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
         "code": code_version(),
         "environment": environment(str(facts.config["device"])),
         "data": facts.data,
-        "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {})},
+        "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {}),
+                  **({"collaborative": facts.collaborative} if facts.collaborative else {})},
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
         "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
                        "threshold": facts.threshold, "seconds": facts.seconds["evaluation"],
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
+                       **({"missing": facts.missing} if facts.removals else {}),
                        **({"rounds": facts.rounds} if facts.rounds else {}),
                        **({"written": facts.written} if facts.written else {})},
         "routing": facts.routing,
@@ -189,7 +210,7 @@ def used_backbones(requests: Iterable[FeatureRequest], allow_download: bool = Fa
     Raises:
         ConfigError, MissingPackageError: one that is not there.
     """
-    names = sorted({spec.backbone for spec in _encoders(requests)})
+    names = sorted({spec.backbone for spec in _encoders(requests)} - {GIVEN})
     return [{"name": name, "sha256": backbone_sha256(name, allow_download)} for name in names]
 
 

@@ -22,6 +22,8 @@ from ..errors import MissingPackageError, TrainingError  # noqa: E402
 from ..evaluation import Evaluation, group_table, round_table  # noqa: E402
 from ..store import PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
+from .absence import score_without  # noqa: E402
+from .collaborating import find_vectors  # noqa: E402
 from .distilling import find_teaching  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .pictures import prepare, showing  # noqa: E402
@@ -87,6 +89,8 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
     place = Path(runs_dir or config["runs_dir"])
     teaching = find_teaching(config, place, run_config)   # a teacher's training is a run of its own
     facts.teacher = None if teaching is None else teaching.told()
+    vectors = find_vectors(config, place, run_config)
+    facts.collaborative = [found.told() for found in vectors]
     begun = time.perf_counter()
     with PeakMemory(str(config["device"])) as memory, _naming_packages(config.spec.name):
         init_seed(config["seed"], config["reproducibility"])
@@ -95,6 +99,8 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
         train, valid, test = data_preparation(config, dataset)
         if teaching is not None:
             train._dataset.teach(teaching.states)
+        for found in vectors:
+            train._dataset.give_vectors(found.spec, found.bank)
         init_seed(config["seed"], config["reproducibility"])   # as RecBole: loaders must not move the weights' seed
         model = config.spec.load()(config, train._dataset).to(config["device"])   # type: ignore[call-arg]
         trainer = build_trainer(config, model)
@@ -105,6 +111,7 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
                 facts.threshold = trainer.choose_threshold(valid)
         with showing(config["images"], model, train._dataset) as shown:
             evaluation = trainer.evaluate_rows(test, "test")
+            facts.removals = score_without(config["missing"] or (), model, trainer, test)
         # What other pictures do to an item shows only beside the same item under its own.
         usual = trainer.evaluate_rows(test, "test") if shown.tells_items_apart else None
     facts.peak_memory_mib = memory.mib

@@ -21,6 +21,8 @@ NOT_APPLICABLE = {
     "VisitLR": {"gradients"},
     "LLMOnlyZeroShot": {"gradients", "overfits_eight_rows"},
     "LLMGenerate": {"gradients", "overfits_eight_rows"},
+    "AMFRec": {"overfits_eight_rows", "one_item_catalogue"},
+    "FeatureSASRec": {"overfits_eight_rows", "one_item_catalogue", "all_modalities_missing"},
     "Pop": {"gradients", "overfits_eight_rows", "all_modalities_missing"},
     "BPR": {"one_item_catalogue", "all_modalities_missing"},
 }
