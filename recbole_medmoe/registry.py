@@ -25,7 +25,7 @@ class ModelSpec:
     Args:
         name: what ``--model`` takes.
         target: ``module:Class``.
-        task: ``food``, ``medication`` or ``any``.
+        task: ``food``, ``medication``, ``choice`` or ``any``.
         paper: link to what the model comes from.
         needs: what the data must offer, e.g. ``("text", "image")`` or ``("known users",)``.
         trainer: ``module:Class`` of a trainer of its own; None takes the one that RecBole names for its type.
@@ -86,6 +86,7 @@ _HYBRID = "recbole_medmoe.model.medmoe:"
 _BASELINES = "recbole_medmoe.model.baselines."
 _MODALITIES = ("text", "image", "profile")
 _VISITS = ("visits",)
+_OPTIONS = ("options",)
 _TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
 _ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
@@ -107,6 +108,9 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("RETAIN", _BASELINES + "retain:RETAIN", "medication", "https://arxiv.org/abs/1608.05745", _VISITS),
     ModelSpec("GAMENet", _BASELINES + "gamenet:GAMENet", "medication", "https://arxiv.org/abs/1809.01852", _VISITS),
     ModelSpec("MICRON", _BASELINES + "micron:MICRON", "medication", "https://arxiv.org/abs/2105.01876", _VISITS),
+    ModelSpec("OptionPosition", _BASELINES + "options:OptionPosition", "choice", "", _OPTIONS),
+    ModelSpec("LongestOption", _BASELINES + "options:LongestOption", "choice", "", ("options", "text")),
+    ModelSpec("OptionOverlap", _BASELINES + "options:OptionOverlap", "choice", "", ("options", "text")),
     # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )

@@ -65,6 +65,19 @@ recbole-medmoe prepare table synthea/csv/ --mapping synthea.yaml --out data/synt
 ```
 """
 
+_CHOICE = """Make a data set of multiple-choice questions, task `choice`, from JSON lines.
+
+Each line is `{"question": ..., "options": {"A": ..., "B": ...}, "answer_idx": "A"}`; a file's source is its name up to
+the first dot, and `subject`, `src` or `meta_info` name a subject. Repeats go, over all files; parts are drawn anew, so
+that scores must not be compared with published ones.
+
+**Example**
+
+```text
+recbole-medmoe prepare choice questions/*.jsonl.gz --out data/med-mcq
+```
+"""
+
 # Options that all sources of visits share.
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, named like the data set.")]
 Codes = Annotated[str, typer.Option("--codes", metavar="LEVEL", help="Items: ingredient, atc3, atc4 or atc5.")]
@@ -96,6 +109,17 @@ def healthfood(
     from ..prepare import prepare_healthfood
 
     _printed(prepare_healthfood(eicu, grocery, usda, out, note), out, "MedMoE")
+
+
+@app.command("choice", help=_CHOICE)
+def choice(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="JSON lines of questions, gzipped or not.")],
+    out: Out,
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import prepare_choice
+
+    _printed(prepare_choice(files, out, note), out, "OptionPosition")
 
 
 @app.command("eicu", help=_EICU)

@@ -108,7 +108,7 @@ class MedConfig(Config):
             faults += [fault for fault in wrong if checks.head(fault) not in told]
         faults = checks.unknown_keys(stack, known) + checks.refused_keys(stack) + faults
         faults += checks.type_faults(stack, skip=set(Settings.model_fields) | own | admitted)
-        faults += checks.evaluation_faults(stack) + checks.metric_faults(stack) + checks.visit_faults(stack)
+        faults += checks.evaluation_faults(stack) + checks.metric_faults(stack) + checks.task_faults(stack)
         if model_class is not None:
             faults += checks.kind_faults(stack, model_class) + checks.picture_faults(stack, model_class, self.params)
         if isinstance(settings, Settings):

@@ -32,7 +32,7 @@ class Settings(BaseModel):
     images: Literal["catalogue", "photo", "blurred", "none"]
     data_path: str
     allow_download: bool
-    task: Literal["any", "food", "medication"]
+    task: Literal["any", "food", "medication", "choice"]
     target_visits: Literal["all", "last"]
     runs_dir: str
     cache_dir: str | None

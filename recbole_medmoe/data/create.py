@@ -9,6 +9,7 @@ from recbole.data.dataset import Dataset
 from recbole.utils import ModelType
 
 from ..registry import KNOWN_USERS, SEQUENCES
+from .choices import ChoiceDataset, ChoiceMixin
 from .dataset import MedDataset, MedMixin
 from .known_patients import KnownPatientMixin
 from .visit_sequences import SequenceVisitMixin
@@ -19,12 +20,13 @@ _BY_TYPE = {
     ModelType.KNOWLEDGE: "KnowledgeBasedDataset",
     ModelType.DECISIONTREE: "DecisionTreeDataset",
 }
+_PLAIN: dict[type, type] = {MedMixin: MedDataset, VisitMixin: VisitDataset, ChoiceMixin: ChoiceDataset}
 
 
 def create_dataset(config: Any) -> Any:
-    """The data set class that RecBole would pick for the model, with `MedMixin` in front; for task medication
-    `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids alone, or `SequenceVisitMixin` where
-    it reads sequences. Nothing is cached in pickles.
+    """The data set class that RecBole would pick for the model, with `MedMixin` in front; for task choice
+    `ChoiceMixin`; for task medication `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids
+    alone, or `SequenceVisitMixin` where it reads sequences. Nothing is cached in pickles.
 
     Raises:
         DataError: the folder is missing or breaks a rule of the atomic files.
@@ -32,6 +34,8 @@ def create_dataset(config: Any) -> Any:
     module = importlib.import_module("recbole.data.dataset")
     own = f"{config['model']}Dataset"
     base = getattr(module, own if hasattr(module, own) else _BY_TYPE.get(config["MODEL_TYPE"], "Dataset"))
+    if config["task"] == "choice":
+        return _with_mixin(ChoiceMixin, base)(config)
     if config["task"] != "medication":
         return _with_mixin(MedMixin, base)(config)
     spec = getattr(config, "spec", None)  # RecBole's own configuration has none
@@ -43,6 +47,6 @@ def create_dataset(config: Any) -> Any:
 
 @lru_cache(maxsize=None)
 def _with_mixin(mixin: type, base: type) -> type:
-    if base is Dataset and mixin in (MedMixin, VisitMixin):
-        return VisitDataset if mixin is VisitMixin else MedDataset
+    if base is Dataset and mixin in _PLAIN:
+        return _PLAIN[mixin]
     return type(f"Med{base.__name__}", (mixin, base), {})

@@ -19,7 +19,7 @@ from ..paths import cache_dir, dataset_folder
 from .requests import FeatureRequest, FeatureTable
 from .share import kept_users, recount
 from .tables import FolderFeatures
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 GROUP_COLUMN = "conditions"
 RECBOLE_OWN = "ml-100k"  # RecBole always reads this one from its own package
@@ -136,6 +136,11 @@ class MedMixin:
     @property
     def visits(self) -> VisitTables | None:
         """None: users are no visits; see `VisitMixin`."""
+        return None
+
+    @property
+    def options(self) -> Ragged | None:
+        """None: users are no questions; see `ChoiceMixin`."""
         return None
 
     @property

@@ -48,7 +48,7 @@ class PatientFeatures:
     def keys(self) -> list[str]:
         """Keys that every patient must have."""
         fields = {name for encoder in self._profiles.values() for name in encoder.names}
-        reads_text = any(request.modality in ("text", "words", "tokens") for request in self.requests)
+        reads_text = any(request.modality in ("text", "words", "tokens", "length") for request in self.requests)
         return (["text"] if reads_text else []) + sorted(fields)
 
     def encode(self, patients: Sequence[Patient]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -67,6 +67,8 @@ class PatientFeatures:
                 matrix, present = encoder.transform(patients, "patient"), encoder.present(patients)
             elif request.name in self._words:
                 matrix, present = self._words[request.name].transform(texts).to_dense(), there
+            elif request.modality == "length":
+                matrix, present = torch.tensor([[float(len(text))] for text in texts]), there
             elif isinstance(request.encoder, TokenSpec):
                 matrix, present = torch.from_numpy(self._tokenizer(request.encoder).table(texts)[0]), there
             else:

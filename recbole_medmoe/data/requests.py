@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..encoders import EncoderSpec
 from ..errors import ConfigError
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 SIDES = ("user", "item")
-MODALITIES = ("text", "image", "profile", "codes", "words", "tokens")
+MODALITIES = ("text", "image", "profile", "codes", "words", "tokens", "length")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FeatureRequest:
         side: ``user`` or ``item``.
         modality: ``text`` and ``image`` come from a frozen encoder; ``profile`` is every column of the ``.user`` or
             ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words; ``tokens`` are token
-            ids.
+            ids; ``length`` is the number of characters of the text.
         encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, a `TokenSpec` for tokens, else None.
         fields: columns of profile and codes; empty means all that fit.
 
@@ -103,6 +103,10 @@ class FeatureSource(Protocol):
     @property
     def ddi(self) -> Tensor | None:
         """[I, I] bool: pairs of medications that interact; None where there is no list."""
+
+    @property
+    def options(self) -> Ragged | None:
+        """Item ids of each question's options [U] where users are questions (task choice), else None."""
 
     @property
     def train_users(self) -> Tensor:

@@ -134,6 +134,10 @@ class FolderFeatures:
             return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
         if isinstance(request.encoder, TokenSpec):
             return self._token_ids(request.side, request.encoder), None
+        if request.modality == "length":
+            found = self.contents(request.side, "text")
+            sizes = [[float(len(str(found.get(token, ""))))] for token in self.tokens[request.side]]
+            return FeatureTable(torch.tensor(sizes), torch.tensor([size > 0 for (size,) in sizes])), None
         if isinstance(request.encoder, WordSpec):
             return self._words(request, request.encoder, fit)
         return self._columns(request, fit)

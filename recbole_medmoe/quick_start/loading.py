@@ -32,7 +32,8 @@ class TrainedModel:
     Attributes:
         model: the torch module, in evaluation mode.
         record: the run's record.
-        items: I item tokens without [PAD], in the order of the columns of `score`.
+        items: I item tokens without [PAD], in the order of the columns of `score`; none for task choice, where options
+            come with their question.
         threshold: for task medication, a visit's set is what scores at or above it; None for other tasks.
     """
 
@@ -54,7 +55,8 @@ class TrainedModel:
             patients: B mappings such as ``{"text": "...", "age": 71}``; `keys` names what must be there.
 
         Returns:
-            [B, I] float32; higher is better. Columns follow `items`.
+            [B, I] float32; higher is better. Columns follow `items`; for task choice they are the question's own
+            options in order, [B, C], and what a question with fewer has not scores below all that it has.
 
         Raises:
             CheckpointError: the model knows users only by their ids.

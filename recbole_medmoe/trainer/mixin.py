@@ -9,6 +9,7 @@ import torch
 
 from .. import compat
 from ..errors import CheckpointError, ConfigError, TrainingError, nearest
+from ..evaluation.choices import evaluate_choices
 from ..evaluation.evaluator import Evaluation, evaluate_full_sort, supports
 from ..evaluation.pooled import POPULARITY_METRICS
 from ..evaluation.ranking import LIFT
@@ -144,6 +145,8 @@ class MedTrainerMixin(Trainer):
         with memory_guard("scoring", "eval_batch_size", self.config["eval_batch_size"]):
             if self.config["task"] == "medication":
                 return self._evaluate_sets(eval_data, phase, show_progress)
+            if self.config["task"] == "choice":
+                return self._evaluate_choices(eval_data, show_progress)
             if isinstance(eval_data, FullSortEvalDataLoader) and supports(self.config["metrics"]):
                 return self._evaluate_full_sort(eval_data, phase, show_progress)
             started = time.perf_counter()
@@ -175,6 +178,12 @@ class MedTrainerMixin(Trainer):
         return evaluate_sets(self.model, eval_data, topk=self.config["topk"], metrics=self.config["metrics"],
                              device=self.device, threshold=self.threshold, ddi=dataset.ddi,
                              item_num=dataset.item_num, precision=self.precision, progress=show_progress)
+
+    def _evaluate_choices(self, eval_data: Any, show_progress: bool) -> Evaluation:
+        dataset = eval_data._dataset
+        return evaluate_choices(self.model, eval_data, topk=self.config["topk"], metrics=self.config["metrics"],
+                                device=self.device, options=dataset.options, tasks=dataset.tasks,
+                                item_num=dataset.item_num, precision=self.precision, progress=show_progress)
 
     def _train_counts(self, item_num: int) -> np.ndarray | None:
         """[I] training rows of each item, which RecBole's ``fit`` collects; None where no metric asks for them."""
