@@ -15,11 +15,9 @@ Usage: python benchmarks/batches.py [rounds]
 from __future__ import annotations
 
 import json
-import random
 import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -36,6 +34,7 @@ from recbole_medmoe.config import MedConfig  # noqa: E402
 from recbole_medmoe.encoders.batches import token_batches  # noqa: E402
 from recbole_medmoe.encoders.text import TextEncoder  # noqa: E402
 from recbole_medmoe.model.base import read_params  # noqa: E402
+from timing import time_in_turn  # noqa: E402
 
 TARGETS = {"faster_than_padding_to_1024": 5.0, "tokens_per_second_over_bare_backbone": 0.9}
 SAMPLE, PADDED, WIDTH, BUDGET = 3, 4, 1024, 2048
@@ -74,19 +73,6 @@ def bare(encoder: TextEncoder, batches: Sequence[torch.Tensor]) -> None:
         encoder.model(input_ids=ids, use_cache=False)
 
 
-def time_in_turn(timed: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    order, draw = list(timed), random.Random(0)
-    for _ in range(rounds):
-        draw.shuffle(order)
-        for name in order:
-            started = time.perf_counter()
-            timed[name]()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
 def main(rounds: int) -> int:
     """Prints medians and one JSON line; returns 0 where both targets are met."""
     encoder, texts, padding = prepare()
@@ -99,10 +85,11 @@ def main(rounds: int) -> int:
     bucketed = encoder.encode(texts, batch_tokens=BUDGET, progress=False)
     difference = float(np.abs(padded(encoder, [rows[place] for place in some]) - bucketed[some]).max())
     scale = float(np.abs(bucketed[some]).max())
-    medians = time_in_turn({
+    seconds = time_in_turn({
         "length buckets": lambda: encoder.encode(texts, batch_tokens=BUDGET, progress=False),
         "padded to 1,024": lambda: padded(encoder, [rows[place] for place in some]),
         "bare backbone": lambda: bare(encoder, batches)}, rounds)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     tokens = {"length buckets": sum(lengths), "padded to 1,024": sum(lengths[place] for place in some),
               "bare backbone": sum(count * width for count, width in shapes)}
     prompts = {"length buckets": len(texts), "padded to 1,024": PADDED, "bare backbone": len(texts)}

@@ -15,11 +15,9 @@ Usage: python benchmarks/evaluation.py [rounds]
 from __future__ import annotations
 
 import json
-import random
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +38,7 @@ from recbole.utils import init_seed  # noqa: E402
 from recbole_medmoe.config import MedConfig  # noqa: E402
 from recbole_medmoe.evaluation import loading  # noqa: E402
 from recbole_medmoe.trainer import build_trainer  # noqa: E402
+from timing import time_in_turn  # noqa: E402
 
 TARGETS = {"faster_than_recbole": 9.0, "cost_over_scores_mask_and_topk": 1.2}
 
@@ -87,16 +86,9 @@ def main(rounds: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         timed = ways(folder)
     same = dict(timed["recbole"]()) == timed["ours"]()
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for name, call in timed.items():
+    for call in timed.values():
         call()
-    order, draw = list(timed), random.Random(0)
-    for _ in range(rounds):
-        draw.shuffle(order)
-        for name in order:
-            started = time.perf_counter()
-            timed[name]()
-            seconds[name].append(time.perf_counter() - started)
+    seconds = time_in_turn(timed, rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         print(f"{name:18s} {median * 1000:9.1f} ms   (fastest {min(seconds[name]) * 1000:.1f})")

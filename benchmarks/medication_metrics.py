@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -33,6 +32,7 @@ compat.apply()
 from recbole_medmoe.evaluation import rank_metrics, ratio_parts, tune_threshold  # noqa: E402
 from recbole_medmoe.evaluation.set_evaluator import set_columns  # noqa: E402
 from recbole_medmoe.metrics import SET_METRICS  # noqa: E402
+from timing import time_in_turn  # noqa: E402
 
 Array = np.ndarray
 TARGETS = {"faster_than_loop": 90.0, "seconds": 0.5}
@@ -82,13 +82,6 @@ def one_visit(scores: Array, truth: Array, ddi: Array, threshold: float, precisi
     return found
 
 
-def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
-
-
 def main(rounds: int) -> int:
     """Prints medians and one JSON line; returns 0 where both targets are met."""
     scores, truth, ddi = draw()
@@ -103,11 +96,7 @@ def main(rounds: int) -> int:
     ways: dict[str, Callable[[], object]] = {
         "ours": lambda: ours(scores, truth, ddi, threshold), "loop": lambda: loop(average_precision_score),
         "loop, bare NumPy": lambda: loop(bare_precision), "threshold": lambda: tune_threshold(scores, truth)}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, call in ways.items():
-            seconds[name].append(timed(call))
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    medians = {name: statistics.median(times) for name, times in time_in_turn(ways, rounds).items()}
     each = {name: medians[name] / (LOOPED if name.startswith("loop") else VISITS) for name in ways}
     for name in ways:
         print(f"{name:18s} {1e6 * each[name]:9.1f} microseconds per visit")

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,7 @@ from recbole_medmoe.config import MedConfig  # noqa: E402
 from recbole_medmoe.data import create_dataset, data_preparation  # noqa: E402
 from recbole_medmoe.layers import Dropout  # noqa: E402
 from recbole_medmoe.trainer import build_trainer  # noqa: E402
+from timing import time_in_turn  # noqa: E402
 
 MODELS = ("MedMoE", "MoEOnly", "LLMOnly")
 TARGETS = {"loop_over_bare_steps": 1.3}
@@ -88,21 +87,6 @@ def ways(trainer: Any, train: Any) -> dict[str, Callable[[], None]]:
     return {"our loop": lambda: trainer._train_epoch(train, 0), "bare steps": bare, "plain torch": plain}
 
 
-def time_in_turn(timed: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median seconds of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    order, draw = list(timed), random.Random(0)
-    for call in timed.values():
-        call()
-    for _ in range(rounds):
-        draw.shuffle(order)
-        for name in order:
-            started = time.perf_counter()
-            timed[name]()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
 def print_costs(epoch: Callable[[], None], steps: int) -> None:
     """Operations by the time spent in themselves, milliseconds per step."""
     with profile(activities=[ProfilerActivity.CPU]) as seen:
@@ -120,7 +104,9 @@ def main(rounds: int) -> int:
     for name in MODELS:
         trainer, train = prepare(name)
         timed, rows = ways(trainer, train), len(train._dataset.inter_feat)
-        medians = time_in_turn(timed, rounds)
+        for call in timed.values():
+            call()
+        medians = {way: statistics.median(times) for way, times in time_in_turn(timed, rounds).items()}
         print(f"{name}: {len(train)} steps, {rows} training pairs of {train.sample_size} patients an epoch")
         for way, median in medians.items():
             print(f"  {way:12s} {median / len(train) * 1000:8.2f} ms per step {rows / median:10.0f} pairs per second "

@@ -59,6 +59,41 @@ class CheckError(MedMoEError):
         super().__init__(message)
 
 
+# What Python itself raises for the fault of some code; what is meant to stop the program is not among it.
+_OF_PYTHON = (ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError,
+              MemoryError, NameError, OSError, ReferenceError, RuntimeError, StopIteration, SyntaxError, SystemError,
+              TypeError, ValueError, Warning)
+
+
+class Caught:
+    """``with Caught() as caught:`` ends the block at an error of the code in it and keeps it, so that a list of them
+    can go on with the next one; whoever writes this must tell ``caught.error``.
+
+    For code that is not ours: models and the libraries under them raise what they like, also bare ``Exception``
+    (Hugging Face's tokenizers) and classes that derive from nothing else (safetensors, jinja2, DuckDB), so that no list
+    of names is whole. Kept are errors of Python by name, `MedMoEError`, bare ``Exception``, and classes that another
+    library made. All else passes: ``KeyboardInterrupt``, ``SystemExit``, a debugger's end, this package's signals.
+
+    Attributes:
+        error: what was raised; None where nothing was.
+    """
+
+    error: Exception | None = None
+
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, (*_OF_PYTHON, MedMoEError)) or isinstance(error, Exception) and _is_foreign(type(error)):
+            self.error = error
+        return self.error is not None
+
+
+def _is_foreign(kind: type[Exception]) -> bool:
+    """Whether a class of errors is another library's, or nobody's."""
+    return kind is Exception or kind.__module__.partition(".")[0] not in ("builtins", "bdb", __package__)
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Returns ``; did you mean 'X'?`` for the closest valid name, else the valid names, as the end of a message."""
     names = sorted(set(valid))

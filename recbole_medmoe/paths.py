@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .errors import DataError, nearest
 
+EXAMPLE = "ml-100k"  # RecBole ships it and takes this copy, whatever data_path says
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -55,8 +56,22 @@ def dataset_folder(name: str, data_path: str | Path | None = None) -> Path:
     folders = dataset_folders(data_path)
     if name not in folders:
         searched = ", ".join(str(base) for base in [data_path, packaged_data_dir()] if base)
-        raise DataError(f"no data set '{name}' in {searched}{nearest(name, list(folders) + ['ml-100k'])}")
+        raise DataError(f"no data set '{name}' in {searched}{left_aside(name, data_path)}"
+                        f"{nearest(name, [*folders, EXAMPLE])}")
     return folders[name]
+
+
+def set_aside(folder: Path) -> Path:
+    """Where a data set lies for the moment in which another takes its place."""
+    return folder.parent / f".{folder.name}.before"
+
+
+def left_aside(name: str, data_path: str | Path | None) -> str:
+    """End of a message on a missing data set: where it lies if a command that replaced it was killed, else nothing."""
+    aside = set_aside(Path(data_path or ".") / name)
+    if not aside.is_dir():
+        return ""
+    return f"; it lies in {aside} since a run of `prepare` was killed: rename it to {name}, or run `prepare` again"
 
 
 def dataset_splits(folder: Path) -> list[str]:

@@ -88,6 +88,7 @@ _MODALITIES = ("text", "image", "profile")
 _VISITS = ("visits",)
 _OPTIONS = ("options",)
 _TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
+_LEADER = "https://arxiv.org/abs/2402.02803"
 _ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
 MODELS: tuple[ModelSpec, ...] = (
@@ -111,6 +112,10 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("OptionPosition", _BASELINES + "options:OptionPosition", "choice", "", _OPTIONS),
     ModelSpec("LongestOption", _BASELINES + "options:LongestOption", "choice", "", ("options", "text")),
     ModelSpec("OptionOverlap", _BASELINES + "options:OptionOverlap", "choice", "", ("options", "text")),
+    ModelSpec("LLMGenerate", _BASELINES + "llm_generate:LLMGenerate", "medication", _LEADER, ("visits", "code names")),
+    ModelSpec("LEADERTeacher", "recbole_medmoe.model.leader_teacher:LEADERTeacher", "medication", _LEADER,
+              ("visits", "code names"), _TUNING),
+    ModelSpec("LEADERStudent", "recbole_medmoe.model.leader_student:LEADERStudent", "medication", _LEADER, _VISITS),
     # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )

@@ -8,6 +8,7 @@ from .candidates import read_candidates
 from .faults import MAX_FAULTS, AtomicError, Fault
 from .layout import PARTS, inter_path, label_variants, text_path
 from .manifest import Manifest, check_manifest, data_sha256, read_manifest, refresh_manifest, write_manifest
+from .replace import replace_folder, restore_folder
 from .statistics import Statistics, statistics
 from .table import TYPES, read_atomic, write_atomic
 from .texts import ImageRow, image_rows, read_images, read_texts, write_texts
@@ -16,6 +17,6 @@ from .validator import TAKEN_FOR_MISSING, validate_folder
 __all__ = [
     "AtomicError", "Fault", "ImageRow", "MAX_FAULTS", "Manifest", "PARTS", "Statistics", "TAKEN_FOR_MISSING", "TYPES",
     "check_manifest", "data_sha256", "image_rows", "inter_path", "label_variants", "read_atomic", "read_candidates",
-    "read_images", "read_manifest", "read_texts", "refresh_manifest", "statistics", "text_path", "validate_folder",
-    "write_atomic", "write_manifest", "write_texts",
+    "read_images", "read_manifest", "read_texts", "refresh_manifest", "replace_folder", "restore_folder", "statistics",
+    "text_path", "validate_folder", "write_atomic", "write_manifest", "write_texts",
 ]

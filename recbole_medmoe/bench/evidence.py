@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import RecordError
 from ..evaluation import ratio_parts
 from ..files import atomic_write
+from ..quick_start.folds import FOLDS
 from ..quick_start.stored import GROUP, ITEMS, StoredRun
 from ..store import read_record, read_rows, write_record, write_rows
 from .jobs import Cell
@@ -54,7 +55,9 @@ def _place(folder: Path) -> str:
 def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
     """Record without what its rows tell again, rows without lists and without groups that are never shown."""
     record, table = read_record(folder), read_rows(folder)
-    least, primary = record["model"]["config"]["min_group"], str(record["model"]["config"]["valid_metric"]).lower()
+    primary = str(record["model"]["config"]["valid_metric"]).lower()
+    # A group that is too small in one fold may be large enough in all of them together.
+    least = 1 if FOLDS in record["data"]["statistics"] else record["model"]["config"]["min_group"]
     evaluation = record["evaluation"]
     for name, group in evaluation["groups"].items():
         if group["metrics"] is not None:

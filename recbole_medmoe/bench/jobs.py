@@ -8,14 +8,13 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..atomic import data_sha256
 from ..config import MedConfig
-from ..errors import ConfigError, nearest
+from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
+from ..quick_start.finished import Key
 from ..quick_start.fitness import misfits
-from ..quick_start.record import config_sha256
 from ..registry import ModelSpec
-from ..version import __version__
 from .suite import Row, Suite
 
-__all__ = ["Cell", "Job", "Key", "Plan", "cells_of", "make_plan"]
+__all__ = ["Cell", "Job", "Plan", "cells_of", "make_plan"]
 
 
 class Cell(NamedTuple):
@@ -26,15 +25,6 @@ class Cell(NamedTuple):
     labels: str | None = None
     train_share: float = 1.0
     images: str = "catalogue"
-
-
-class Key(NamedTuple):
-    """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version."""
-
-    config_sha256: str
-    seed: int
-    data_sha256: str
-    version: str
 
 
 @dataclass(frozen=True)
@@ -108,9 +98,9 @@ def make_plan(suites: Sequence[Suite], faults: Sequence[str] = ()) -> Plan:
             made = planner.prepare(suite, cell, row)
             if made is None:
                 continue
-            digest, content, overrides = made
+            unseeded, overrides = made
             for seed in suite.seeds:
-                key = Key(digest, seed, content, __version__)
+                key = unseeded._replace(seed=seed)
                 plan.jobs.setdefault(key, Job(key, cell, row.model or cell.row, suite.dataset, overrides))
                 cells.setdefault(cell, {})[seed] = key
         found += [f"{suite.name}: {fault}" for fault in planner.faults_of(suite)]
@@ -123,40 +113,40 @@ class _Planner:
     """Makes each configuration once, and notes what is wrong with it."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[MedConfig, str] | ConfigError] = {}
+        self._made: dict[str, tuple[MedConfig, Key] | MedMoEError] = {}
         self._contents: dict[tuple[Path, str | None, str | None], str] = {}
         self._faults: dict[str, set[str]] = {}
         self._specs: dict[tuple[Path, str, str | None], dict[str, ModelSpec]] = {}
 
-    def prepare(self, suite: Suite, cell: Cell, row: Row) -> tuple[str, str, dict[str, Any]] | None:
-        """Hash of the configuration, of the data, and the overrides; None where there are faults."""
+    def prepare(self, suite: Suite, cell: Cell, row: Row) -> tuple[Key, dict[str, Any]] | None:
+        """The key, without a seed yet, and the overrides; None where there are faults."""
         overrides = {**suite.settings, **row.overrides}
         # Defaults stay unsaid: a run keeps the command that makes it again.
         overrides |= {"labels": cell.labels} if cell.labels is not None else {}
         overrides |= {"train_share": cell.train_share} if cell.train_share != 1 else {}
         overrides |= {"images": cell.images} if cell.images != "catalogue" else {}
         made = self._config(row.model or cell.row, suite.dataset, cell.split, overrides)
-        if isinstance(made, ConfigError):
-            for fault in made.faults:
+        if isinstance(made, MedMoEError):
+            for fault in made.faults if isinstance(made, ConfigError) else [str(made)]:
                 self._faults.setdefault(fault, set()).add(cell.row)
             return None
-        config, digest = made
+        config, key = made
         self._note_metrics(suite, config)
         folder = config.dataset_folder
         self._specs.setdefault((folder, cell.split, cell.labels), {})[config.spec.name] = config.spec
         place = (folder, config.split, cell.labels)
         if place not in self._contents:
             self._contents[place] = data_sha256(folder, config.split, cell.labels)
-        return digest, self._contents[place], overrides
+        return key._replace(data_sha256=self._contents[place]), overrides
 
     def _config(self, model: str, dataset: str, split: str, overrides: Mapping[str, Any],
-                ) -> tuple[MedConfig, str] | ConfigError:
+                ) -> tuple[MedConfig, Key] | MedMoEError:
         name = json.dumps([model, dataset, split, overrides], sort_keys=True, default=str)
         if name not in self._made:
             try:
                 config = MedConfig(model, dataset, split=split, overrides=overrides)
-                self._made[name] = config, config_sha256(config.resolved())
-            except ConfigError as error:
+                self._made[name] = config, Key.of(config, data="")
+            except (ConfigError, MissingPackageError) as error:
                 self._made[name] = error
         return self._made[name]
 

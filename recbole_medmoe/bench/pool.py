@@ -1,58 +1,21 @@
-"""The pool of finished runs that all suites share, and the loop that fills it."""
+"""The loop that fills the pool of finished runs, which all suites share."""
 from __future__ import annotations
 
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ..errors import MedMoEError, RecordError
+from ..errors import Caught, MedMoEError, RecordError
 from ..files import atomic_write
+from ..quick_start.finished import Pool
 from ..quick_start.running import run_config
-from ..store import read_record
-from .jobs import Job, Key
+from .jobs import Job
 from .numbers import seconds
 
-__all__ = ["Failure", "Pool", "run_jobs"]
-# RecBole's and third parties' models raise what they like. Named one by one, so that what is meant to stop the program
-# is not taken for the failure of a job; each is told at the end, with its trace in a file.
-_OF_A_JOB = (MedMoEError, ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError,
-             OSError, RuntimeError, TypeError, ValueError)
-
-
-@dataclass
-class Pool:
-    """Finished runs below a folder, found by what makes them the same; other processes may add to it at any time."""
-
-    folder: Path
-    _found: dict[Key, tuple[str, Path]] = field(default_factory=dict)
-    _seen: set[Path] = field(default_factory=set)
-
-    def refresh(self, dataset: str) -> None:
-        """Reads records that are new since the last call.
-
-        Raises:
-            RecordError: a record that does not fit the schema.
-        """
-        for path in sorted(self.folder.glob(f"{dataset}/*/*/record.json")):
-            if path not in self._seen:
-                self.add(path.parent)
-
-    def add(self, folder: Path) -> Key:
-        """Reads one finished run; of equal ones the newest counts."""
-        record = read_record(folder)
-        self._seen.add(folder / "record.json")
-        key = Key(record["model"]["config_sha256"], record["training"]["seed"], record["data"]["sha256"],
-                  record["code"]["version"])
-        entry = (str(record["run"]["started"]), folder)
-        self._found[key] = max(self._found.get(key, entry), entry)
-        return key
-
-    def get(self, key: Key) -> Path | None:
-        """Folder of the newest finished run; None where there is none."""
-        return self._found[key][1] if key in self._found else None
+__all__ = ["Failure", "run_jobs"]
 
 
 @dataclass(frozen=True)
@@ -101,14 +64,15 @@ def run_jobs(jobs: Iterable[Job], pool: Pool, force: bool = False) -> list[Failu
 
 
 def _run(job: Job, pool: Pool) -> Failure | None:
-    try:
+    with Caught() as caught:   # told at the end, with its trace in a file
         folder = run_config(job.config(), runs_dir=pool.folder).folder
         if pool.add(folder) != job.key:
             raise RecordError(f"{folder}: its record is not of the configuration and data that were asked for, so it "
                               "can not be found again; were files changed meanwhile, or is topk above the catalogue?")
-    except _OF_A_JOB as error:
-        return Failure(job, _first_line(error), None if isinstance(error, MedMoEError) else _log(error, job, pool))
-    return None
+    error = caught.error
+    if error is None:
+        return None
+    return Failure(job, _first_line(error), None if isinstance(error, MedMoEError) else _log(error, job, pool))
 
 
 def _first_line(error: BaseException) -> str:

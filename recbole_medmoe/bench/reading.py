@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ..quick_start.stored import StoredRun
 from .diagnostics import diagnose
 from .protocol import protocol_sentences
 from .sections import Difference, Estimate, Group, ModelRow, Section
+
+_OTHER_LIST = ("Runs on these data with other lists of interactions (ddi.csv) stand in tables of their own: models "
+               "learn from the list, and DDI rates are counted by it.")
 
 
 def read_sections(folder: Path, against: str | None = None) -> list[Section]:
@@ -39,24 +43,37 @@ def sections_of(folders: Sequence[Path], against: str | None = None) -> list[Sec
     if against is not None and against not in names:
         raise RecordError(f"no run of model '{against}'{nearest(against, names)}")
     kept, older = _newest(sorted(runs, key=_age))
-    grouped: dict[tuple[str, ...], list[StoredRun]] = {}
+    grouped: dict[_Place, list[StoredRun]] = {}
     for run in join_folds(kept):
         grouped.setdefault(_place(run), []).append(run)
-    return [_section(sorted(grouped[key], key=_age), against, older) for key in sorted(grouped)]
+    but_for_lists = Counter(place._replace(interactions="") for place in grouped)
+    return [_section(sorted(grouped[place], key=_age), against, older,
+                     [_OTHER_LIST] if but_for_lists[place._replace(interactions="")] > 1 else [])
+            for place in sorted(grouped)]
 
 
 def _age(run: StoredRun) -> tuple[str, str]:
     return run.record["run"]["started"], run.record["run"]["id"]
 
 
-def _place(run: StoredRun) -> tuple[str, ...]:
+class _Place(NamedTuple):
     """Runs of one place stand in one section."""
+
+    dataset: str
+    split: str
+    content: str
+    interactions: str
+    primary: str
+    metrics: str
+
+
+def _place(run: StoredRun) -> _Place:
     data = run.record["data"]
-    return (data["name"], data["split"] or "", data["sha256"], run.primary,
-            " ".join(run.record["evaluation"]["metrics"]))
+    return _Place(data["name"], data["split"] or "", *run.content, run.primary,
+                  " ".join(run.record["evaluation"]["metrics"]))
 
 
-def _section(runs: list[StoredRun], against: str | None, older: Sequence[StoredRun]) -> Section:
+def _section(runs: list[StoredRun], against: str | None, older: Sequence[StoredRun], notes: list[str]) -> Section:
     labelled = _labels(runs)
     first = next((name for name in labelled if name.split(" (")[0] == against), labelled[0])
     data = runs[0].record["data"]
@@ -66,7 +83,7 @@ def _section(runs: list[StoredRun], against: str | None, older: Sequence[StoredR
     else:
         left = sum(_place(run) == _place(runs[0]) for run in older)
     told = f"{left} older run{'s' if left > 1 else ''} of equal configuration and seed left out."
-    return section_of(runs, labelled, first, [told] if left else [])
+    return section_of(runs, labelled, first, notes + ([told] if left else []))
 
 
 def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
@@ -92,10 +109,21 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
     return Section(
         data["name"], data["split"] or "", head.primary, data,
         tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
-        protocol_sentences(head.record, comparison, len(order)), _environment(head.record), tuple(notes),
-        diagnose(by_name, head.primary),
+        protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
+        (*notes, *_written(by_name)), diagnose(by_name, head.primary),
         tuple(metric for metric in head.record["evaluation"]["metrics"]
               if not any(metric in row.metrics for row in rows)))
+
+
+def _written(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
+    """Of each row that writes names, the share that are no medication of the data set, over all seeds."""
+    for label, runs in by_name.items():
+        told = [run.record["evaluation"]["written"] for run in runs if "written" in run.record["evaluation"]]
+        names, unknown = (sum(one[key] for one in told) for key in ("names", "unknown"))
+        if told:
+            share = f"{unknown / names:.1%}".replace("%", " %") if names else "–"
+            yield (f"{label} wrote {names} names for {sum(one['visits'] for one in told)} visits; out of corpus (no "
+                   f"medication of the data set): {share}.")
 
 
 def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:

@@ -105,9 +105,7 @@ def render_markdown(sections: Sequence[Section]) -> str:
         if section.round_metrics:
             lines += ["", "Mean ± standard deviation over rounds", "", *_round_table(section)]
         lines += ["", *_cost_table(section)]
-        if section.groups:
-            lines += ["", f"{label(section.primary)} by group", "", *_group_table(section)]
-            lines += ["", f"n too small: {section.small_groups}."] if section.small_groups else []
+        lines += group_lines(section)
         lines += ["", "How this was measured", "", *(f"- {sentence}" for sentence in section.protocol)]
         lines += ["", "Run these again", ""]
         lines += [f"- {row.name} ({row.told()}): `{row.command}`" for row in section.rows]
@@ -162,8 +160,12 @@ def _round_table(section: Section) -> list[str]:
     return markdown_table(["Model", *map(label, section.round_metrics)], rows)
 
 
-def _group_table(section: Section) -> list[str]:
+def group_lines(section: Section) -> list[str]:
+    """Markdown lines of the table by group, and of the groups that are too small for it; none where there are none."""
+    if not section.groups:
+        return []
     names = [row.name for row in section.rows]
     rows = [[group.name, numbers.count(group.rows), *(numbers.score(group.scores.get(name)) for name in names)]
             for group in section.groups if group.scores]
-    return markdown_table(["Group", section.counted, *names], rows)
+    lines = ["", f"{label(section.primary)} by group", "", *markdown_table(["Group", section.counted, *names], rows)]
+    return lines + (["", f"n too small: {section.small_groups}."] if section.small_groups else [])

@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..evaluation import Interval, Paired, holm
 from ..evaluation.statistics import interval_of, paired_of, resampled_means
 from ..quick_start.folds import FOLDS
-from ..quick_start.stored import StoredRun
+from ..quick_start.stored import Content, StoredRun
 from .jobs import Cell, cells_of
 from .suite import Suite
 
@@ -40,7 +40,7 @@ class Values(NamedTuple):
     rows: Array
     patients: Array
     values: Array
-    data: tuple[str, ...]
+    data: tuple[Content, ...]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Results:
             raise DataError(f"{self.suite.name}: {cell.row} on {cell.split} has no values per row of {metric}")
         orders = [np.argsort(run.rows, kind="stable") for run in runs]
         rows = runs[0].rows[orders[0]]
-        data = {str(run.record["data"]["sha256"]) for run in runs}
+        data = {run.content for run in runs}
         if len(data) > 1 or any(not np.array_equal(run.rows[order], rows) for run, order in zip(runs, orders)):
             raise DataError(f"{self.suite.name}: the seeds of {cell.row} on {cell.split} were scored on different data")
         columns = [(run.columns if metric in run.columns else run.items)[metric][order]
@@ -145,7 +145,7 @@ class Results:
         first, second = self.values(a, metric), self.values(b, metric)
         if same_data and first.data != second.data:
             raise DataError(f"{self.suite.name}: {a[0].row} and {b[0].row} on {a[0].split} come from data of different "
-                            "content (data.sha256); run both again on one")
+                            "content (data.sha256, data.statistics.ddi); run both again on one")
         if not np.array_equal(first.patients, second.patients):
             raise DataError(f"{self.suite.name}: {a[0].row} on {a[0].split} and {b[0].row} on {b[0].split} were scored "
                             "on other rows")
@@ -163,6 +163,11 @@ class Results:
             for place, column, drawn in zip(places, columns.T, means.T):
                 found[place] = paired_of(float(column.mean()), drawn, self.suite.level)
         return [found[place] for place in range(len(pairs))]
+
+    def drawn(self, a: Values, b: Values) -> tuple[float, Array]:
+        """Mean of a minus b, and its resampled means [draws]: what several tests of one pair share."""
+        difference = a.values - b.values
+        return float(difference.mean()), resampled_means(difference, a.patients, self.draws, 0)[:, 0]
 
     def levels(self, cells: Sequence[Sequence[Cell]], metric: str) -> list[Interval]:
         """Mean and interval of each set of cells."""

@@ -108,8 +108,10 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Name of the section inside the page; differs also where only the content differs."""
-        return "-".join([self.dataset, self.split or "all", str(self.data["sha256"])[:8]])
+        """Name of the section inside the page; differs also where only the content or the interactions differ."""
+        listed = self.data.get("statistics", {}).get("ddi")
+        hashes = [self.data["sha256"], *([listed["sha256"]] if isinstance(listed, Mapping) else [])]
+        return "-".join([self.dataset, self.split or "all", *(str(digest)[:8] for digest in hashes)])
 
     @property
     def reference(self) -> ModelRow:

@@ -13,7 +13,7 @@ from ..version import __version__
 from .findings import Finding, find
 from .jobs import Cell
 from .reading import section_of
-from .report import environment, markdown_table, metric_table
+from .report import environment, group_lines, markdown_table, metric_table
 from .results import Results
 from .sections import Section
 from .suite import Suite
@@ -147,6 +147,7 @@ def render_readme(report: SuiteReport, figures: bool) -> str:
         lines += ["", f"## {section.title}", "", section.headline]
         for place, metrics in enumerate(section.metric_tables):
             lines += ["", *metric_table(section, metrics, first=place == 0)]
+        lines += group_lines(section)
     return "\n".join([*lines, "", "## Make this again", "", f"`{report.command}`", "", report.again]) + "\n"
 
 

@@ -12,7 +12,7 @@ from .suite import Suite
 
 Verdict = Literal["holds", "does not hold", "not shown"]
 State = Literal["higher", "lower", "open"]
-_WORDS: dict[State, str] = {"higher": "higher", "lower": "lower", "open": "no difference shown"}
+WORDS: dict[State, str] = {"higher": "higher", "lower": "lower", "open": "no difference shown"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def compared_sentences(tests: Sequence[Test], suite: Suite, metrics: Sequence[st
         ours = [test for test in tests if test.group == group]
         if len(ours) > 1:
             states = [test_state(test, metrics[0], suite.level) for test in ours]
-            counts = ", ".join(f"{_WORDS[which]} in {states.count(which)}" for which in _WORDS if which in states)
+            counts = ", ".join(f"{WORDS[which]} in {states.count(which)}" for which in WORDS if which in states)
             sentences.append(f"{one.row} against {one.called}, {label(metrics[0])}: {counts} of {len(ours)} "
                              "comparisons.")
         for other in one.against:
@@ -93,7 +93,7 @@ def compared_sentences(tests: Sequence[Test], suite: Suite, metrics: Sequence[st
 
 def _compared(row: str, other: str, tests: Sequence[Test], metrics: Sequence[str], level: float) -> str:
     parts = []
-    for wanted, words in _WORDS.items():
+    for wanted, words in WORDS.items():
         these = [test for test in tests if test_state(test, metrics[0], level) == wanted]
         if these:
             numbers = "; ".join(f"{test.context.name} ({told(test.paired[metrics[0]], test.p)})" for test in these)

@@ -102,11 +102,13 @@ class Case:
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"
         self.cache = folder / "cache"
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, Any] = {}
         make_data(folder / "data" / self.data)
         check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))
+            if "max_new_tokens" in type(self.config(check_banks=False).params).model_fields:
+                self._tokens["max_new_tokens"] = 8   # random bytes, however many
 
     def _runs_a_backbone(self) -> bool:
         if not self.is_features:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
-from ..errors import CheckError, ConfigError, MedMoEError, nearest
+from ..errors import Caught, CheckError, ConfigError, nearest
 from .building import builds_from_yaml
 from .case import Case
 from .hygiene import inputs_unchanged, no_network, no_write_outside_run_folder
@@ -22,10 +22,6 @@ from .training import gradients, overfits_eight_rows, same_seed_same_weights
 
 DECLARED = "checks_not_applicable"
 """Class attribute of a model: check name to the reason why it means nothing for it. Every report shows it."""
-
-# What a model's own code may raise: the check fails, with the place, and the other checks go on.
-_MODEL_FAULTS = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MedMoEError, MemoryError,
-                 NotImplementedError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -113,19 +109,20 @@ def _choose(only: str | Sequence[str] | None) -> tuple[Check, ...]:
 
 
 def run_check(case: Case, check: Check) -> CheckLine:
-    """One check of one model, timed."""
+    """One check of one model, timed; an error of the model's code, or of a library under it, fails the check."""
     begun = time.perf_counter()
     declared = _declared(case.kind)
-    try:
-        if check.name in declared:
-            raise NotApplicable(f"declared by the model: {declared[check.name]}")
-        outcome, words = PASSED, check.function(case)
-    except NotApplicable as reason:
-        outcome, words = NOT_APPLICABLE, str(reason)
-    except CheckFailed as fault:
-        outcome, words = FAILED, str(fault)
-    except _MODEL_FAULTS as fault:
-        outcome, words = FAILED, _told(fault)
+    with Caught() as caught:
+        try:
+            if check.name in declared:
+                raise NotApplicable(f"declared by the model: {declared[check.name]}")
+            outcome, words = PASSED, check.function(case)
+        except NotApplicable as reason:
+            outcome, words = NOT_APPLICABLE, str(reason)
+        except CheckFailed as fault:
+            outcome, words = FAILED, str(fault)
+    if caught.error is not None:
+        outcome, words = FAILED, _told(caught.error)
     return CheckLine(check.name, outcome, words, time.perf_counter() - begun)   # type: ignore[arg-type]
 
 

@@ -43,10 +43,12 @@ def no_medication_leak(case: Case) -> str:
 
 
 def _scores(case: Case, config: Any, dataset: Any, visits: torch.Tensor) -> torch.Tensor:
-    """Scores [N, I] of the trained weights over a data set's visits."""
+    """Scores [N, I] of the trained weights over a data set's visits, one at a time: a language model rounds otherwise
+    where the prompts beside a visit's are longer."""
     model = case.kind(config, dataset).to(config["device"])
     model.load_state_dict(case.model.state_dict())
-    return case.scores(model.eval(), visits)
+    model.eval()
+    return torch.cat([case.scores(model, visit[None]) for visit in visits])
 
 
 def _change(source: Path, target: Path, visits: set[str], split: str) -> None:

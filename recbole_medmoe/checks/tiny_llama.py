@@ -15,7 +15,7 @@ def make_llama(folder: Path) -> Path:
 
         torch.manual_seed(0)
         config = LlamaConfig(vocab_size=256, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-                             num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+                             num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024,
                              initializer_range=0.5)
         LlamaForCausalLM(config).save_pretrained(folder)
         save_byte_tokenizer(folder)

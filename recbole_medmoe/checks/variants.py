@@ -43,6 +43,8 @@ def one_item(source: Path, target: Path, split: str) -> Path:
     for path in target.glob("*.inter"):
         _keep(path, lambda line: _cell(line, 1) == item)
     _keep(target / f"{target.name}.item", lambda line: _cell(line, 0) == item)
+    if (source / "codes.csv").is_file():
+        shutil.copy(source / "codes.csv", target)
     if (source / "images.csv").is_file():
         shutil.copy(source / "images.csv", target)
         _keep(target / "images.csv", lambda line: next(csv.reader([line]))[0] == item)

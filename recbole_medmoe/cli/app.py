@@ -9,7 +9,7 @@ import typer
 from .. import __version__
 from ..errors import MedMoEError, nearest
 from . import bench, check, doctor, encode, listing, prepare, report, run
-from .output import PROGRAM, fail
+from .output import PROGRAM, fail, log_shown
 
 _HELP = """Recommenders for health built from large language models and mixtures of experts, beside RecBole's own.
 
@@ -71,7 +71,8 @@ def run_command(argv: Sequence[str] | None) -> int:
         elif not words[0].startswith("-") and words[0] not in COMMANDS:
             fail(f"no command '{words[0]}'{nearest(words[0], COMMANDS)}")
             return 2
-        app(args=words, prog_name=PROGRAM, obj=given)
+        with log_shown():
+            app(args=words, prog_name=PROGRAM, obj=given)
     except SystemExit as stop:   # typer leaves this way, also when all went well
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except MedMoEError as error:

@@ -51,9 +51,10 @@ def bench(
     """Runs what is missing, then tells what the records show."""
     from ..bench.evidence import Reader, read_evidence, write_evidence
     from ..bench.jobs import make_plan
-    from ..bench.pool import Pool, run_jobs
+    from ..bench.pool import run_jobs
     from ..bench.suite import load_suites
     from ..bench.suite_report import make_report, write_suite
+    from ..quick_start.finished import Pool
 
     suites, faults = load_suites(suite)
     failures = []

@@ -1,7 +1,10 @@
 """How the command line speaks: results on stdout, everything else on stderr, plain when not a terminal."""
 from __future__ import annotations
 
+import logging
 import sys
+from contextlib import contextmanager
+from typing import Iterator
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +35,27 @@ def note(message: str) -> None:
 def fail(message: str) -> None:
     """Prints one error on stderr."""
     console(stderr=True).print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+
+
+class _Notes(logging.Handler):
+    """Prints records as notes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+@contextmanager
+def log_shown() -> Iterator[None]:
+    """Shows what the package logs, notices included, on stderr."""
+    log, handler = logging.getLogger("recbole_medmoe"), _Notes()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> Table:

@@ -1,8 +1,10 @@
 """``prepare``: raw sources to a data set folder of atomic files."""
 from __future__ import annotations
 
+import inspect
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Mapping, Optional
+from typing import Annotated, Any, Callable, Mapping, Optional
 
 import typer
 
@@ -78,17 +80,66 @@ recbole-medmoe prepare choice questions/*.jsonl.gz --out data/med-mcq
 ```
 """
 
-# Options that all sources of visits share.
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, named like the data set.")]
+DrugsBy = Annotated[str, typer.Option("--drugs-by", metavar="WAY", help="What says which drug a prescription is: name "
+                                      "(else its NDC), or ndc alone (as published work has it; needs --codes-dir).")]
+# Options that all sources of visits share.
 Codes = Annotated[str, typer.Option("--codes", metavar="LEVEL", help="Items: ingredient, atc3, atc4 or atc5.")]
 CodesDir = Annotated[Optional[Path], typer.Option("--codes-dir", metavar="DIR", help="Folder of code maps.")]
 Ddi = Annotated[Optional[Path], typer.Option("--ddi", metavar="PATH", help="Interactions: DDInter or TWOSIDES.")]
+Fluids = Annotated[bool, typer.Option("--fluids", help="Keep infusion fluids, flushes and parenteral nutrition.")]
 MinItemVisits = Annotated[int, typer.Option("--min-item-visits", min=1, help="Visits that a medication needs.")]
 MinItems = Annotated[int, typer.Option("--min-items", min=1, help="Medications that a visit needs.")]
-Fluids = Annotated[bool, typer.Option("--fluids", help="Keep infusion fluids, flushes and parenteral nutrition.")]
-DrugsBy = Annotated[str, typer.Option("--drugs-by", metavar="WAY", help="What says which drug a prescription is: name "
-                                      "(else its NDC), or ndc alone (as published work has it; needs --codes-dir).")]
 Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Limit of the reader's memory, e.g. 500MB.")]
+# Those of published cohorts; docs/protocol.md has a command for each.
+MinVisits = Annotated[int, typer.Option("--min-visits", min=1, help="Visits with a medication that a patient needs, "
+                                        "counted before the filters above.")]
+TopMedications = Annotated[Optional[int], typer.Option("--top-medications", metavar="N", min=1,
+                                                       help="Only the N commonest medications.")]
+TopDiagnoses = Annotated[Optional[int], typer.Option("--top-diagnoses", metavar="N", min=1,
+                                                     help="Only the N commonest diagnosis codes of all visits.")]
+NeedProcedures = Annotated[bool, typer.Option("--need-procedures", help="Only visits with a procedure (eICU: with a "
+                                              "treatment that became a code).")]
+SplitBy = Annotated[str, typer.Option("--split-by", metavar="WAY", help="Default split of patients: hash (66:17:17, "
+                                      "drawn) or id (8:1:1, in the order of their raw ids).")]
+Command = Callable[..., None]
+
+
+def _visit_options(codes: Codes = "atc4", codes_dir: CodesDir = None, ddi: Ddi = None, fluids: Fluids = False,
+                   min_item_visits: MinItemVisits = 10, min_items: MinItems = 1, min_visits: MinVisits = 1,
+                   top_medications: TopMedications = None, top_diagnoses: TopDiagnoses = None,
+                   need_procedures: NeedProcedures = False, split_by: SplitBy = "hash", memory: Memory = "2GB") -> Any:
+    """The options that all sources of visits share, as ``VisitOptions``."""
+    from ..prepare import VisitOptions
+
+    return VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory, min_visits, top_medications,
+                        top_diagnoses, need_procedures, split_by, bar=True)
+
+
+def _of_visits(**defaults: object) -> Callable[[Command], Command]:
+    """Gives a command the options of ``_visit_options`` on its command line, and their result as ``options``.
+
+    Args:
+        defaults: values that stand for others in this command where the user gives none.
+    """
+    shared = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=defaults.get(option.name, option.default))
+              for option in inspect.signature(_visit_options, eval_str=True).parameters.values()]
+
+    def decorate(command: Command) -> Command:
+        own = [option for option in inspect.signature(command, eval_str=True).parameters.values()
+               if option.name != "options"]
+
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            options = _visit_options(**{option.name: given.pop(option.name) for option in shared})
+            command(**given, options=options)
+
+        # typer reads a command's options from its signature and annotations.
+        with_options.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        with_options.__annotations__ = {option.name: option.annotation for option in (*own, *shared)}
+        return with_options
+
+    return decorate
 
 
 def _printed(summary: Mapping[str, object], out: Path, model: str) -> None:
@@ -123,82 +174,58 @@ def choice(
 
 
 @app.command("eicu", help=_EICU)
+@_of_visits(min_items=2)
 def eicu(
     raw: Annotated[Path, typer.Argument(metavar="EICU_DIR", help="Folder of eICU's CSV files.")],
     out: Out,
-    codes: Codes = "atc4",
+    options: Any,
     treatments: Annotated[str, typer.Option("--treatments", metavar="WHICH", help="Treatments that become codes: all, "
                                             "non-drug (those that name no drug or class) or none.")] = "non-drug",
-    codes_dir: CodesDir = None,
-    ddi: Ddi = None,
-    fluids: Fluids = False,
-    min_item_visits: MinItemVisits = 10,
-    min_items: MinItems = 2,
-    memory: Memory = "2GB",
 ) -> None:
     """Calls the converter and prints its counts."""
-    from ..prepare import VisitOptions, prepare_eicu
+    from ..prepare import prepare_eicu
 
-    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
     _printed(prepare_eicu(raw, out, note, options, treatments), out, "VisitLR")
 
 
 @app.command("mimic3", help=_MIMIC3)
+@_of_visits()
 def mimic3(
     raw: Annotated[Path, typer.Argument(metavar="MIMIC_DIR", help="Folder of MIMIC-III's CSV files.")],
     out: Out,
-    codes: Codes = "atc4",
-    codes_dir: CodesDir = None,
-    ddi: Ddi = None,
+    options: Any,
     drugs_by: DrugsBy = "name",
-    fluids: Fluids = False,
-    min_item_visits: MinItemVisits = 10,
-    min_items: MinItems = 1,
-    memory: Memory = "2GB",
 ) -> None:
     """Calls the converter and prints its counts."""
-    from ..prepare import VisitOptions, prepare_mimic3
+    from ..prepare import prepare_mimic3
 
-    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
     _printed(prepare_mimic3(raw, out, note, options, drugs_by), out, "VisitLR")
 
 
 @app.command("mimic4", help=_MIMIC4)
+@_of_visits()
 def mimic4(
     raw: Annotated[Path, typer.Argument(metavar="MIMIC_DIR", help="Folder of MIMIC-IV that holds hosp/ and icu/.")],
     out: Out,
-    codes: Codes = "atc4",
-    codes_dir: CodesDir = None,
-    ddi: Ddi = None,
+    options: Any,
     drugs_by: DrugsBy = "name",
-    fluids: Fluids = False,
     icu_only: Annotated[bool, typer.Option("--icu-only", help="Only admissions with a stay in an ICU.")] = False,
-    min_item_visits: MinItemVisits = 10,
-    min_items: MinItems = 1,
-    memory: Memory = "2GB",
 ) -> None:
     """Calls the converter and prints its counts."""
-    from ..prepare import VisitOptions, prepare_mimic4
+    from ..prepare import prepare_mimic4
 
-    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
     _printed(prepare_mimic4(raw, out, note, options, drugs_by, icu_only), out, "VisitLR")
 
 
 @app.command("table", help=_TABLE)
+@_of_visits()
 def tables(
     raw: Annotated[Path, typer.Argument(metavar="RAW_DIR", help="Folder of the files that the mapping names.")],
     mapping: Annotated[Path, typer.Option("--mapping", metavar="FILE", help="YAML: which file and column holds what.")],
     out: Out,
-    codes: Codes = "atc4",
-    codes_dir: CodesDir = None,
-    ddi: Ddi = None,
-    fluids: Fluids = False,
-    min_item_visits: MinItemVisits = 10,
-    min_items: MinItems = 1,
-    memory: Memory = "2GB",
+    options: Any,
 ) -> None:
     """Calls the converter and prints its counts."""
-    from ..prepare import VisitOptions, prepare_table
+    from ..prepare import prepare_table
 
-    options = VisitOptions(codes, codes_dir, ddi, fluids, min_item_visits, min_items, memory)
     _printed(prepare_table(raw, mapping, out, note, options), out, "VisitLR")

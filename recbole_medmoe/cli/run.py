@@ -23,6 +23,9 @@ recbole-medmoe --model BPR --dataset ml-100k --epochs=5 --learning_rate=0.01
 one table, each model tested against the first:
 recbole-medmoe --model MedMoE,MoEOnly,LLMOnly --dataset healthfood --seeds 0,1,2
 
+a teacher is trained, or an equal finished run of it taken, and its student learns from it:
+recbole-medmoe --model LEADERStudent --teacher LEADERTeacher --dataset eicu-demo
+
 patients that training has seen, with keys from a file:
 recbole-medmoe --model EASE,BPR --dataset healthfood --split warm --config my.yaml
 
@@ -34,7 +37,7 @@ recbole-medmoe --model my_package.my_module:MyModel --dataset healthfood
 ```
 """
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-OPTIONS = ("--model", "--dataset", "--split", "--seeds", "--config", "--dry-run", "--runs-dir")
+OPTIONS = ("--model", "--dataset", "--split", "--seeds", "--config", "--dry-run", "--runs-dir", "--teacher")
 _KEY = re.compile(r"--[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -50,16 +53,20 @@ def run(
     seeds: Annotated[str, typer.Option(
         "--seeds", metavar="0,1,2", help="One run per model and seed; rows are averaged over seeds first.")] = "",
     config: Annotated[list[Path], typer.Option(
-        "--config", "-c", metavar="FILE", help="YAML file of keys; may be repeated, later files win.")] = [],
+        "--config", "-c", metavar="FILE", help="YAML file of keys, or a packaged variant of a model such as "
+        "LEADERStudent.released; may be repeated, later files win.")] = [],
     config_files: Annotated[str, typer.Option(
         "--config_files", metavar='"A B"', help="RecBole's spelling: several files in one quoted string.")] = "",
+    teacher: Annotated[str, typer.Option(
+        "--teacher", metavar="T", help="Teacher of a student model: a model that is trained first, the folder of a "
+        "finished run, or a file of its states.")] = "",
     runs_dir: Annotated[Path | None, typer.Option(
         "--runs-dir", metavar="DIR", help="Where the run folders go; default: the key runs_dir (runs).")] = None,
     dry_run: Annotated[bool, typer.Option(
         "--dry-run", help="Print the resolved configuration with the origin of each value and stop.")] = False,
 ) -> None:
     """Checks the arguments, then trains or prints."""
-    argv = check_keys(context.args)
+    argv = check_keys(context.args) + ([f"--teacher={teacher}"] if teacher else [])
     names = check_names(model, dataset, argv)
     files = [*config, *(Path(name) for name in shlex.split(config_files))]
     numbers = parse_seeds(seeds, argv)

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Sequence
 from ..errors import ConfigError
 from ..paths import properties_dir
 from ..registry import ModelSpec, find_model
-from .known import comment_types, model_yaml, recbole_folder
+from .known import comment_types, known_keys, model_yaml, recbole_folder
 from .loading import Layer, read_arguments, read_mapping, read_yaml
 from .places import Place
 from .protocols import open_keys, read_protocol
@@ -31,7 +31,7 @@ def find_class(name: str, faults: list[str]) -> tuple[ModelSpec | None, Any]:
 def given_layers(files: Sequence[Path], overrides: Mapping[str, Any] | None, argv: Sequence[str], split: str | None,
                  faults: list[str]) -> list[Layer]:
     """What the user wrote, lowest first; ``model`` and ``dataset`` in a file are only a note of what it was for."""
-    layers = [reading(faults, Path(path), None) for path in files]
+    layers = [_given_file(faults, Path(path)) for path in files]
     layers.append(read_mapping(overrides or {}, "overrides"))
     try:
         layers.append(read_arguments(argv))
@@ -43,6 +43,16 @@ def given_layers(files: Sequence[Path], overrides: Mapping[str, Any] | None, arg
         for key in ("model", "dataset"):
             layer.values.pop(key, None)
     return layers
+
+
+def _given_file(faults: list[str], path: Path) -> Layer:
+    """A user's file, or a packaged variant of a model's values by its name, e.g. ``LEADERStudent.released``."""
+    packaged = properties_dir() / "model" / f"{path}.yaml"
+    if path.exists() or not packaged.is_file():
+        return reading(faults, path, None)
+    layer = reading(faults, packaged, None)
+    layer.origin = f"properties/model/{packaged.name}"
+    return layer
 
 
 def reading(faults: list[str], path: Path | None, origin: str | None) -> Layer:
@@ -93,3 +103,23 @@ def lay(spec: ModelSpec | None, recbole: Sequence[Layer], place: Place, given: S
         faults.append(f"{stack.shown('protocol')}: it is for task medication")
     faults += open_keys(published, stack)
     return stack
+
+
+def hand_to_teacher(stack: Stack, beside: Sequence[str], spec: ModelSpec | None, model_class: Any) -> None:
+    """Puts the user's keys that only a student's teacher has into its ``teacher_keys``, under those given there; where
+    the teacher stands in the same comparison, also those that both have, so that the student learns from that row."""
+    name, schema = stack.values.get("teacher"), getattr(model_class, "Params", None)
+    if spec is None or schema is None or "teacher_keys" not in schema.model_fields or not isinstance(name, str):
+        return
+    teacher, teacher_class = find_class(name, [])  # a folder or a file is no model; a wrong name is told later
+    if teacher is None:
+        return
+    own, theirs = known_keys(spec, model_class), set(teacher_class.Params.model_fields)
+    keys = sorted(key for key in stack.given & theirs if key not in own or name in beside)
+    if not keys:
+        return
+    given = {key: stack.values[key] for key in keys}
+    stack.derive("teacher_keys", {**given, **(stack.values.get("teacher_keys") or {})}, f"keys given for {name}")
+    for key in keys:
+        if key not in own:
+            stack.drop(key)

@@ -18,7 +18,7 @@ from .. import compat, metrics
 from ..errors import ConfigError
 from ..registry import ModelSpec
 from . import checks, derive
-from .assemble import find_class, given_layers, latest, lay
+from .assemble import find_class, given_layers, hand_to_teacher, latest, lay
 from .known import known_keys, recbole_folder, yaml_keys
 from .loading import Layer, read_yaml
 from .places import find_labels, find_place, find_split
@@ -72,6 +72,7 @@ class MedConfig(Config):
         self.split = find_split(place, stack, faults)
         self.labels = find_labels(place, stack, self.split, faults)
         self.params: BaseModel | None = None
+        hand_to_teacher(stack, beside, found, model_class)
         _leave_to_others(stack, beside, found, model_class)
         faults += self._check(found, model_class, stack)
         if faults or found is None or model_class is None or place.folder is None:
@@ -84,6 +85,11 @@ class MedConfig(Config):
     def origins(self) -> dict[str, str]:
         """Key to where its value comes from, e.g. ``my.yaml:12``."""
         return self._stack.origins
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Keys that the user wrote, in a file, from Python or on the command line."""
+        return frozenset(self._stack.given)
 
     def _recbole_layers(self, spec: ModelSpec | None, model_class: Any, dataset: str) -> list[Layer]:
         """RecBole's own files for this type of model and this data set; its model file comes later."""

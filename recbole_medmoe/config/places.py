@@ -8,11 +8,9 @@ from typing import Any
 
 from ..atomic import inter_path, label_variants
 from ..errors import nearest
-from ..paths import dataset_folders, dataset_splits, packaged_data_dir, properties_dir
+from ..paths import EXAMPLE, dataset_folders, dataset_splits, left_aside, packaged_data_dir, properties_dir
 from .known import recbole_folder
 from .stack import Stack
-
-EXAMPLE = "ml-100k"  # RecBole ships it and takes this copy, whatever data_path says
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,10 @@ def find_place(name: str, data_path: Any, faults: list[str]) -> Place:
     """Looks for a data set; a YAML beside its files comes before the one in properties/."""
     if name == EXAMPLE:
         return Place(name, recbole_folder() / "dataset_example" / EXAMPLE, data_path=data_path)
-    folders = dataset_folders(data_path if isinstance(data_path, str) else None)
+    given = data_path if isinstance(data_path, str) else None
+    folders = dataset_folders(given)
     if name not in folders:
-        searched = f"{data_path}, {packaged_data_dir()}"
+        searched = f"{data_path}, {packaged_data_dir()}{left_aside(name, given)}"
         faults.append(f"no data set '{name}' in {searched}{nearest(name, [*folders, EXAMPLE])}")
         return Place(name, None, data_path=data_path)
     beside = folders[name] / f"{name}.yaml"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .loaders import data_preparation
     from .patients import PatientFeatures
     from .profile import ProfileEncoder
-    from .requests import FeatureRequest, FeatureSource, FeatureTable, TokenSpec, WordSpec
+    from .requests import FeatureRequest, FeatureSource, FeatureTable, TokenSpec, VisitPromptSpec, WordSpec
     from .visit_patients import VisitPatients
     from .visit_tables import VisitTables
     from .visits import VisitDataset
@@ -32,14 +32,14 @@ _HOME = {
     "PatientFeatures": "patients",
     "ProfileEncoder": "profile",
     "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests",
-    "TokenSpec": "requests", "WordSpec": "requests",
+    "TokenSpec": "requests", "VisitPromptSpec": "requests", "WordSpec": "requests",
     "VisitDataset": "visits", "VisitPatients": "visit_patients", "VisitTables": "visit_tables",
     "WordEncoder": "words",
 }
 __all__ = [
     "Catalogue", "ChoiceDataset", "ChoicePatients", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset",
-    "PatientFeatures", "ProfileEncoder", "TokenSpec", "VisitDataset", "VisitPatients", "VisitTables", "WordEncoder",
-    "WordSpec", "create_dataset", "data_preparation",
+    "PatientFeatures", "ProfileEncoder", "TokenSpec", "VisitDataset", "VisitPatients", "VisitPromptSpec", "VisitTables",
+    "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
 ]
 
 

@@ -35,7 +35,8 @@ class Catalogue:
                  widths: Mapping[str, int], states: Mapping[str, dict[str, Any]], item_field: str,
                  visits: VisitTables | None = None, ddi: Tensor | None = None,
                  option_widths: Mapping[str, int] | None = None) -> None:
-        self.visits, self.ddi, self.option_widths = visits, ddi, option_widths
+        self.visits, self.ddi, self.teacher_states = visits, ddi, None
+        self.option_widths = option_widths
         self.item_tokens = list(item_tokens)
         self.items, self.widths, self.states = dict(items), dict(widths), dict(states)
         self._known, self.item_field = known, item_field

@@ -139,6 +139,11 @@ class MedMixin:
         return None
 
     @property
+    def teacher_states(self) -> tuple[Tensor, Tensor] | None:
+        """None: only visits have a teacher; see `VisitMixin`."""
+        return None
+
+    @property
     def options(self) -> Ragged | None:
         """None: users are no questions; see `ChoiceMixin`."""
         return None
@@ -226,12 +231,14 @@ class MedMixin:
             DataError, FeatureBankError, MissingPackageError: the data or the encoder are not as they should be.
         """
         if request not in self._shared["tables"]:
-            fit = self.train_users if request.side == "user" else self.train_items
-            table, state = self.store.table(request, fit)
+            table, state = self._make_table(request)
             self._shared["tables"][request], self._shared["states"][request] = table, state
             absent = int((~table.present[1:]).sum())
             self.statistics.setdefault("missing", {})[request.key] = absent
         return self._shared["tables"][request]
+
+    def _make_table(self, request: FeatureRequest) -> tuple[FeatureTable, dict[str, Any] | None]:
+        return self.store.table(request, self.train_users if request.side == "user" else self.train_items)
 
     def other_pictures(self, request: FeatureRequest, kind: str) -> FeatureTable:
         """What stands in for the pictures of one request at test; made once, then shared.

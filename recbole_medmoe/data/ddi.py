@@ -52,4 +52,10 @@ def ddi_statistics(folder: Path, ddi: Tensor, medications: Ragged) -> dict[str, 
         listed += float(((sets @ ddi.float()) * sets).sum()) / 2
         given += float((sizes * (sizes - 1)).sum()) / 2
     return {"pairs": int(ddi.sum()) // 2, "rate": round(listed / max(1.0, given), 4),
-            "sha256": file_sha256(folder / "ddi.csv")}
+            "sha256": interactions_sha256(folder)}
+
+
+def interactions_sha256(folder: Path) -> str:
+    """Hash of the list of interactions; '' where the data set has none."""
+    path = folder / "ddi.csv"
+    return file_sha256(path) if path.is_file() else ""

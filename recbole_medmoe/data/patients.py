@@ -10,7 +10,8 @@ from torch import Tensor
 from ..encoders import EncoderSpec, PromptTokenizer, TextEncoder
 from ..errors import DataError, nearest
 from .profile import ProfileEncoder
-from .requests import FeatureRequest, TokenSpec
+from .requests import FeatureRequest, TokenSpec, VisitPromptSpec
+from .visit_prompts import VisitPrompts
 from .words import WordEncoder
 
 Patient = Mapping[str, Any]
@@ -43,12 +44,17 @@ class PatientFeatures:
                        if request.modality == "words"}
         self._texts: dict[EncoderSpec, TextEncoder] = {}
         self._prompts: dict[TokenSpec, PromptTokenizer] = {}
+        self._told = {request.name: states[request.key] for request in self.requests
+                      if isinstance(request.encoder, VisitPromptSpec)}
+        self._visit_prompts: dict[str, VisitPrompts] = {}
 
     @property
     def keys(self) -> list[str]:
         """Keys that every patient must have."""
         fields = {name for encoder in self._profiles.values() for name in encoder.names}
-        reads_text = any(request.modality in ("text", "words", "tokens", "length") for request in self.requests)
+        fields |= {name for state in self._told.values() for name in state["profile"]}
+        reads_text = any(request.modality in ("text", "words", "length") or isinstance(request.encoder, TokenSpec)
+                         for request in self.requests)
         return (["text"] if reads_text else []) + sorted(fields)
 
     def encode(self, patients: Sequence[Patient]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -71,6 +77,9 @@ class PatientFeatures:
                 matrix, present = torch.tensor([[float(len(text))] for text in texts]), there
             elif isinstance(request.encoder, TokenSpec):
                 matrix, present = torch.from_numpy(self._tokenizer(request.encoder).table(texts)[0]), there
+            elif isinstance(request.encoder, VisitPromptSpec):
+                ids, told = self._visits(request.name, request.encoder).table(patients)
+                matrix, present = torch.from_numpy(ids), torch.from_numpy(told)
             else:
                 matrix, present = self._encode(request, texts, there), there
             found[request.name] = (matrix.to(self.device), present.to(self.device))
@@ -95,6 +104,12 @@ class PatientFeatures:
             self._prompts[spec] = PromptTokenizer.load(spec.backbone, spec.template, spec.max_tokens, spec.special,
                                                        allow_download=self.allow_download, cache=self.cache)
         return self._prompts[spec]
+
+    def _visits(self, name: str, spec: VisitPromptSpec) -> VisitPrompts:
+        if name not in self._visit_prompts:
+            self._visit_prompts[name] = VisitPrompts.load(spec, self._told[name], cache=self.cache,
+                                                          allow_download=self.allow_download)
+        return self._visit_prompts[name]
 
     def _encode(self, request: FeatureRequest, texts: list[str], there: Tensor) -> Tensor:
         spec = request.encoder

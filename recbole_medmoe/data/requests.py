@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -41,6 +41,31 @@ class TokenSpec:
 
 
 @dataclass(frozen=True)
+class VisitPromptSpec:
+    """The token ids of a prompt that tells a visit and the ones known to be earlier, in words; see `VisitPrompts`.
+
+    Args:
+        backbone: whose tokenizer; see `EncoderSpec`.
+        template: prompt template of the visit that is scored.
+        visit_template: prompt template of an earlier visit.
+        max_tokens: longest prompt; what is longer loses its oldest visits, then codes of the visit that is scored.
+        visits: most earlier visits that are told, the last ones.
+        history_diagnoses: ``own``, or ``current`` for those of the visit that is scored in place of an earlier visit's.
+        end: ends with the tokenizer's token for the end of a text, where it has one.
+        begin: with the tokenizer's own tokens, such as the one that begins a text.
+    """
+
+    backbone: str
+    template: str
+    visit_template: str
+    max_tokens: int
+    visits: int
+    history_diagnoses: Literal["own", "current"] = "own"
+    end: bool = True
+    begin: bool = False
+
+
+@dataclass(frozen=True)
 class FeatureRequest:
     """One feature matrix.
 
@@ -50,7 +75,8 @@ class FeatureRequest:
         modality: ``text`` and ``image`` come from a frozen encoder; ``profile`` is every column of the ``.user`` or
             ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words; ``tokens`` are token
             ids; ``length`` is the number of characters of the text.
-        encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, a `TokenSpec` for tokens, else None.
+        encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, a `TokenSpec` for tokens, or a
+            `VisitPromptSpec` where users are visits; else None.
         fields: columns of profile and codes; empty means all that fit.
 
     Raises:
@@ -60,12 +86,13 @@ class FeatureRequest:
     name: str
     side: str
     modality: str
-    encoder: EncoderSpec | WordSpec | TokenSpec | None = None
+    encoder: EncoderSpec | WordSpec | TokenSpec | VisitPromptSpec | None = None
     fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        wanted = {"text": EncoderSpec, "image": EncoderSpec, "words": WordSpec,
-                  "tokens": TokenSpec}.get(self.modality, type(None))
+        kinds: dict[str, tuple[type, ...]] = {"text": (EncoderSpec,), "image": (EncoderSpec,), "words": (WordSpec,),
+                                              "tokens": (TokenSpec, VisitPromptSpec)}
+        wanted = kinds.get(self.modality, (type(None),))
         if self.side not in SIDES or self.modality not in MODALITIES or not isinstance(self.encoder, wanted):
             raise ConfigError([f"feature '{self.name}': side '{self.side}', modality '{self.modality}' and encoder "
                                f"{self.encoder!r} do not go together"])
@@ -99,6 +126,10 @@ class FeatureSource(Protocol):
     @property
     def visits(self) -> VisitTables | None:
         """Codes, history and medications where users are visits (task medication), else None."""
+
+    @property
+    def teacher_states(self) -> tuple[Tensor, Tensor] | None:
+        """What a teacher makes of training visits, [U, W] and presence [U] bool; None where there is no teacher."""
 
     @property
     def ddi(self) -> Tensor | None:

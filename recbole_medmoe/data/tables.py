@@ -14,7 +14,7 @@ from ..encoders import EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictur
 from ..errors import DataError
 from .profile import ProfileEncoder
 from .requests import FeatureRequest, FeatureTable, TokenSpec, WordSpec
-from .visit_tables import STRUCTURE
+from .visit_tables import KINDS, STRUCTURE
 from .words import WordEncoder
 
 
@@ -85,6 +85,18 @@ class FolderFeatures:
             self._frames[side] = ([by_token.get(token, {}) for token in self.tokens[side]],
                                   {name: kind for name, kind in types.items() if name != key})
         return self._frames[side]
+
+    def profile_columns(self, side: str) -> list[str]:
+        """Columns that a profile takes where it names none.
+
+        Raises:
+            DataError: the file is missing.
+        """
+        types = self.records(side)[1]
+        offered = self.columns.get(side) or types
+        # A visit's codes come by `VisitTables`; beside them they would be told twice.
+        left_out = (*STRUCTURE, *KINDS) if side == "user" and STRUCTURE[0] in types else STRUCTURE
+        return [name for name in types if name in offered and name not in left_out]
 
     def bank(self, side: str, spec: EncoderSpec) -> FeatureBank:
         """Frozen features of one side; shipped, cached or encoded now."""
@@ -160,9 +172,7 @@ class FolderFeatures:
         records, types = self.records(request.side)
         fits: Callable[[str], bool] = (lambda kind: kind == "token_seq") if request.modality == "codes" else (
             lambda kind: kind in ("float", "token", "token_seq"))
-        offered = self.columns.get(request.side) or types
-        names = request.fields or tuple(name for name, kind in types.items()
-                                        if fits(kind) and name in offered and name not in STRUCTURE)
+        names = request.fields or tuple(name for name in self.profile_columns(request.side) if fits(types[name]))
         encoder = ProfileEncoder.fit([row for row, seen in zip(records, fit.tolist()) if seen], types, names)
         if not encoder.width:
             raise DataError(f"{self.folder.name}.{request.side} has no column for the feature '{request.name}'")

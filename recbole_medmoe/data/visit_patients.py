@@ -11,9 +11,7 @@ from ..errors import DataError, nearest
 from ..layers.sets import padded_rows
 from .patients import Patient, PatientFeatures
 from .requests import FeatureRequest
-from .visit_tables import KINDS, Ragged, VisitTables
-
-MEDICATIONS = "medications"
+from .visit_tables import KINDS, MEDICATIONS, Ragged, VisitTables
 
 
 class VisitPatients(PatientFeatures):
@@ -51,28 +49,30 @@ class VisitPatients(PatientFeatures):
         """
         found = super().encode(patients)
         self.unseen = Counter()
-        for place, visit in enumerate(patients, start=1):
-            _check_earlier(visit["earlier"], f"patient {place}")
         every = [visit["earlier"] or [] for visit in patients]
         longest = max(1, *map(len, every))
         there = torch.tensor([[False] * (longest - len(some)) + [True] * len(some) for some in every])
         for kind in (*KINDS, MEDICATIONS):
-            rows = [self._set(kind, old.get(kind), f"patient {place}") for place, some in enumerate(every, start=1)
+            rows = [self._set(kind, old.get(kind)) for some in every
                     for old in [{}] * (longest - len(some)) + list(some)]
             sets = _padded(rows).view(len(every), longest, -1)  # [B, V, L]
             found[f"earlier_{kind}"] = (sets.to(self.device), there.to(self.device))
         for kind in KINDS:
-            now = _padded([self._set(kind, visit[kind], f"patient {place}")
-                           for place, visit in enumerate(patients, start=1)])
+            now = _padded([self._set(kind, visit[kind]) for visit in patients])
             found[kind] = (now.to(self.device), now.any(-1).to(self.device))
         return found
 
-    def _set(self, kind: str, codes: Any, place: str) -> list[int]:
+    def _check(self, patients: Sequence[Patient]) -> None:
+        super()._check(patients)
+        for place, visit in enumerate(patients, start=1):
+            for kind in KINDS:
+                _check_codes(kind, visit[kind], f"patient {place}")
+            _check_earlier(visit["earlier"], f"patient {place}")
+
+    def _set(self, kind: str, codes: Sequence[str] | None) -> list[int]:
         """Ids of the codes that training knows."""
         if codes is None:
             return []
-        if isinstance(codes, str) or not isinstance(codes, Sequence) or not all(isinstance(c, str) for c in codes):
-            raise DataError(f"{place}: '{kind}' must be a list of codes, or null if it is not known")
         known = self._ids[kind]
         self.unseen[kind] += len(set(codes) - known.keys())
         return sorted(known[code] for code in set(codes) & known.keys())
@@ -80,6 +80,13 @@ class VisitPatients(PatientFeatures):
 
 def _padded(rows: list[list[int]]) -> Tensor:
     return padded_rows(*Ragged.of(rows), torch.arange(len(rows)))
+
+
+def _check_codes(kind: str, codes: Any, place: str) -> None:
+    if codes is None:
+        return
+    if isinstance(codes, str) or not isinstance(codes, Sequence) or not all(isinstance(code, str) for code in codes):
+        raise DataError(f"{place}: '{kind}' must be a list of codes, or null if it is not known")
 
 
 def _check_earlier(earlier: Any, place: str) -> None:
@@ -93,3 +100,4 @@ def _check_earlier(earlier: Any, place: str) -> None:
         for key in old:
             if key not in valid:
                 raise DataError(f"{place}: an earlier visit has an unknown key '{key}'{nearest(str(key), valid)}")
+            _check_codes(key, old[key], place)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 KINDS = ("diag", "proc")
+MEDICATIONS = "medications"
 STRUCTURE = ("patient_id", "visit_no", "earlier")
 """Columns that say whose visit it is and when; never a feature of it."""
 PAD = "[PAD]"

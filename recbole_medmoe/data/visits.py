@@ -1,6 +1,7 @@
 """VisitDataset: a data set whose users are visits. Known-earlier history, codes, medications, patients, DDI, groups."""
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import Any, Sequence
 
@@ -16,9 +17,13 @@ from ..errors import DataError
 from ..layers.sets import multi_hot, padded_rows
 from .dataset import MedMixin
 from .ddi import ddi_statistics, read_ddi
+from .requests import FeatureRequest, FeatureTable, VisitPromptSpec
+from .teacher_states import TeacherStates
 from .visit_file import VisitFile, read_frame, visits_of
 from .visit_tables import KINDS, PAD, Ragged, VisitTables, sets_of
+from .visit_words import folder_prompts
 
+log = logging.getLogger("recbole_medmoe")
 RARE = 5
 """A diagnosis of fewer training visits than this is rare."""
 
@@ -79,6 +84,25 @@ class VisitMixin(MedMixin):
         if "ddi" not in self._shared:
             self._shared["ddi"] = read_ddi(self.folder, self.item_tokens)
         return self._shared["ddi"]
+
+    def _make_table(self, request: FeatureRequest) -> tuple[FeatureTable, dict[str, Any] | None]:
+        if isinstance(request.encoder, VisitPromptSpec):
+            return folder_prompts(self.store, self.visit_file, self.visits.medications, request.encoder)
+        return super()._make_table(request)
+
+    @property
+    def teacher_states(self) -> tuple[Tensor, Tensor] | None:
+        """What `teach` was given, by internal id: [U, W] bfloat16 and presence [U] bool; None before."""
+        return self._shared.get("teacher_states")
+
+    def teach(self, states: TeacherStates) -> None:
+        """Takes a teacher's states of training visits; a training visit that the teacher has not read is told."""
+        matrix, present = states.align(self.user_tokens)
+        lacking = int((self.train_users & ~present).sum())
+        if lacking:
+            log.warning("%d of %d training visits have no teacher state; they learn from their medications alone",
+                        lacking, int(self.train_users.sum()))
+        self._shared["teacher_states"] = matrix, present
 
     def visit_truth(self, ids: Tensor) -> Tensor:
         """Medications of the visits with these internal ids [N] -> [N, I] bool, whatever part they are in."""

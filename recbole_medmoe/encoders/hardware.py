@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+import psutil
 import torch
 
 from ..errors import ConfigError
@@ -20,6 +21,13 @@ def compute_dtype(device: torch.device) -> torch.dtype:
         flags = _cpu_flags(_CPU_FLAGS.read_text(encoding="utf-8", errors="replace"))
         return torch.bfloat16 if flags & {"avx512_bf16", "amx_bf16"} else torch.float32
     return torch.float32
+
+
+def whole_memory(device: torch.device) -> int:
+    """Bytes of memory that a device has in all; of the machine, where it is no GPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(psutil.virtual_memory().total)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from ..layers import ModalityInput
 from .batches import token_batches
 from .progress import meter
 from .split import SplitBackbone
@@ -64,9 +65,32 @@ class PromptReader(nn.Module):
         vectors = self._read(rows) if self.tuning else self._read_untuned(rows)  # [R, W]
         return empty.index_copy(0, present.nonzero().squeeze(1).to(empty.device), vectors)
 
-    def forget_untuned(self) -> None:
-        """Drops the read-outs that were kept while ``tuning`` was False."""
-        self._untuned.clear()
+    def tune(self, on: bool) -> None:
+        """Switches the tuning: while off, read-outs are kept and only what reads them learns.
+
+        Raises:
+            RuntimeError: switched off although the adapters have learned something.
+        """
+        if not on and self.backbone.is_tuned:
+            raise RuntimeError("what reads the LLM is trained alone before the LLM is tuned, not afterwards")
+        self.tuning = on
+        if on:
+            self._untuned.clear()
+
+    def fit_untuned(self, standard: ModalityInput, ids: Tensor, present: Tensor, seen: Tensor) -> None:
+        """Takes mean and spread of ``standard`` from what the untuned LLM makes of the training texts.
+
+        Args:
+            standard: is fitted where there is a training text.
+            ids, present: of U texts, as `forward` takes them.
+            seen: [U] bool, those of training.
+        """
+        rows = (seen & present).nonzero().squeeze(1)
+        if len(rows):
+            was, self.tuning = self.tuning, False
+            with torch.no_grad():
+                standard.fit(self(ids[rows], present[rows]).cpu())
+            self.tuning = was
 
     def _read(self, rows: list[Tensor]) -> Tensor:
         """Texts of like length go through the upper half together -> [R, W], in the order given."""

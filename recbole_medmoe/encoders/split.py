@@ -27,10 +27,13 @@ class SplitBackbone(nn.Module):
         tuned: n blocks at the top that carry LoRA; None for all, then the lower half is the embedding alone.
         kind: read-out, see `EncoderSpec`.
         layers: middle layers of the read-out, counted in the whole backbone.
-        lora: the adapters.
+        lora: the adapters; None for none, so that nothing is trained.
         device: where both halves run.
         lower_dtype: number format of the lower half, and of its outputs.
         upper_dtype: number format of the upper half's frozen weights.
+        checkpointing: keep of each block in the upper half only its input for the backward pass, which runs the block
+            again: far less memory for about a third more work (Chen et al., https://arxiv.org/abs/1604.06174).
+        quantise: see `load_backbone`.
 
     Attributes:
         cut: number of blocks in the lower half.
@@ -39,13 +42,14 @@ class SplitBackbone(nn.Module):
 
     Raises:
         ConfigError: more blocks than there are, a layer that is not there, a target that matches nothing, or a backbone
-            that can not be cut.
+            that can not be cut, or whose blocks can not be run again; as `load_backbone`.
     """
 
-    def __init__(self, folder: Path, *, tuned: int | None, kind: str, layers: tuple[int, ...], lora: LoraSpec,
-                 device: torch.device, lower_dtype: torch.dtype, upper_dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, *, tuned: int | None, kind: str, layers: tuple[int, ...],
+                 lora: LoraSpec | None, device: torch.device, lower_dtype: torch.dtype, upper_dtype: torch.dtype,
+                 checkpointing: bool = False, quantise: str | None = None) -> None:
         super().__init__()
-        _, upper = load_backbone(folder, device, upper_dtype)
+        _, upper = load_backbone(folder, device, upper_dtype, quantise=quantise)
         depth = int(upper.config.num_hidden_layers)
         if tuned is not None and tuned > depth:
             raise ConfigError([f"tuned_layers {tuned}: the backbone has {depth} layers; null tunes all of them"])
@@ -54,12 +58,18 @@ class SplitBackbone(nn.Module):
         self.limit = getattr(upper.config, "max_position_embeddings", None)
         keep_blocks(upper, self.cut, depth)
         if self.cut:
-            _, self.lower = load_backbone(folder, device, lower_dtype)
+            _, self.lower = load_backbone(folder, device, lower_dtype, quantise=quantise)
             keep_blocks(self.lower, 0, self.cut)
         else:
             self.lower = upper.get_input_embeddings()
         upper.set_input_embeddings(nn.Identity())  # fed by the lower half; saves its memory
-        add_lora(upper, lora)
+        if lora is not None:
+            add_lora(upper, lora)
+        if checkpointing:
+            if not upper.supports_gradient_checkpointing:
+                raise ConfigError([f"gradient_checkpointing: {type(upper).__name__} cannot run its blocks again; set "
+                                   "it to False"])
+            upper.gradient_checkpointing_enable({"use_reentrant": False})
         self.upper = upper
         self.dtype = upper_dtype
         self.width = int(upper.config.hidden_size) * (len(self.layers) + 2 if kind == "layers" else 1)
@@ -118,10 +128,11 @@ class SplitBackbone(nn.Module):
         """
         blocks = blocks_of(self.upper, int(self.upper.config.num_hidden_layers))
         above = {layer: blocks[layer - self.cut - 1] for layer in self.layers if layer > self.cut}
-        with captured(above, lambda states: mean_tokens(states, mask)) as middle:
+        # Reduced outside of the blocks: what is done inside would have to be done again by checkpointing.
+        with captured(above, lambda states: states) as middle:
             top = last_states(self.upper, mask, inputs_embeds=states.to(self.dtype))
         below = iter(means.unbind(1))
-        parts = [middle[layer] if layer in above else next(below) for layer in self.layers]
+        parts = [mean_tokens(middle[layer], mask) if layer in above else next(below) for layer in self.layers]
         return read_out(self.kind, parts, top, mask)
 
 

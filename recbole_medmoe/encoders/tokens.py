@@ -66,7 +66,7 @@ class PromptTokenizer:
         self.truncated = 0
         for start in range(0, len(texts), _TOKENIZE):
             part = texts[start:start + _TOKENIZE]
-            for text, ids in zip(part, self._ids([self._prompt(text) for text in part])):
+            for text, ids in zip(part, self.ids([self._prompt(text) for text in part])):
                 if len(ids) > self.max_tokens:
                     ids = self._cut(text)
                     self.truncated += 1
@@ -102,19 +102,20 @@ class PromptTokenizer:
     def _prompt(self, text: str) -> str:
         return self.template.render(text_fields(text)) if self.template is not None else text
 
-    def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
+    def ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts that are already made, however long."""
         told = self.tokenizer(list(prompts), add_special_tokens=self.special, truncation=False, verbose=False)
         return told["input_ids"]
 
     def _cut(self, text: str) -> list[int]:
         """Tokens of the longest beginning of a text whose whole prompt fits: the template's words are never cut."""
         low, high = 0, len(text)
-        fits = self._ids([self._prompt("")])[0]
+        fits = self.ids([self._prompt("")])[0]
         if len(fits) >= self.max_tokens:
             raise ConfigError([f"max_tokens {self.max_tokens}: template '{self.name}' alone has {len(fits)} tokens"])
         while high - low > 1:
             middle = (low + high) // 2
-            ids = self._ids([self._prompt(text[:middle])])[0]
+            ids = self.ids([self._prompt(text[:middle])])[0]
             if len(ids) <= self.max_tokens:
                 low, fits = middle, ids
             else:

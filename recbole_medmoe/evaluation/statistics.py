@@ -181,6 +181,20 @@ def paired_t(a: Array, b: Array, clusters: Array | None = None) -> TTest:
     return TTest(t, float(2 * stats.t.sf(abs(t), degrees)), degrees)
 
 
+def equivalence_of(difference: float, means: Array, margin: float, level: float = 0.95) -> Equivalence:
+    """Two one-sided tests from resampled mean differences [D]; margin, level and errors as in :func:`equivalence`."""
+    if not (np.isfinite(margin) and margin > 0):
+        raise ValueError(f"margin {margin}: must be a number above 0")
+    if not 0.5 < level < 1:
+        raise ValueError(f"level {level}: must lie between .5 and 1")
+    if np.isnan(means).any():
+        return Equivalence(float(difference), np.nan, np.nan, np.nan, margin, False)
+    low, high = np.quantile(means, [1 - level, level])
+    tail = max(int((means >= margin).sum()), int((means <= -margin).sum()))
+    p = (tail + 1) / (len(means) + 1)
+    return Equivalence(float(difference), float(low), float(high), p, margin, p < 1 - level)
+
+
 def equivalence(a: Array, b: Array, margin: float, clusters: Array | None = None, draws: int = 10_000, seed: int = 0,
                 level: float = 0.95) -> Equivalence:
     """Whether two models differ by less than a margin that was stated before: two one-sided bootstrap tests.
@@ -196,19 +210,9 @@ def equivalence(a: Array, b: Array, margin: float, clusters: Array | None = None
     Raises:
         ValueError: margin or level out of range.
     """
-    if not (np.isfinite(margin) and margin > 0):
-        raise ValueError(f"margin {margin}: must be a number above 0")
-    if not 0.5 < level < 1:
-        raise ValueError(f"level {level}: must lie between .5 and 1")
     difference = _difference(a, b)
-    means = resampled_means(difference, clusters, draws, seed)[:, 0]
-    mean = float(difference.mean())
-    if np.isnan(means).any():
-        return Equivalence(mean, np.nan, np.nan, np.nan, margin, False)
-    low, high = np.quantile(means, [1 - level, level])
-    tail = max(int((means >= margin).sum()), int((means <= -margin).sum()))
-    p = (tail + 1) / (draws + 1)
-    return Equivalence(mean, float(low), float(high), p, margin, p < 1 - level)
+    return equivalence_of(float(difference.mean()), resampled_means(difference, clusters, draws, seed)[:, 0], margin,
+                          level)
 
 
 def effect_size(a: Array, b: Array, clusters: Array | None = None) -> float:

@@ -38,8 +38,12 @@ def _frozen(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _drop_frozen(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: Any) -> None:
-    for name in _frozen(module):
-        state.pop(prefix + name, None)  # the hook also runs for a state that a parent has begun
+    frozen = {prefix + name for name in _frozen(module)}
+    for key in list(state):  # the hook also runs for a state that a parent has begun
+        # A weight that is held in 4 bits has its scales below its own name.
+        parts = key.split(".")
+        if not frozen.isdisjoint(".".join(parts[:count]) for count in range(1, len(parts) + 1)):
+            del state[key]
 
 
 def _put_frozen_back(module: nn.Module, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:

@@ -48,6 +48,24 @@ def multi_hot(ids: Tensor, width: int) -> Tensor:
     return found
 
 
+def set_shares(ids: Tensor, there: Tensor, width: int) -> Tensor:
+    """Share of the sets of each row that hold an id; zero where a row has no set.
+
+    Args:
+        ids: [B, V, L] int64, filled up with 0, which means none.
+        there: [B, V] bool, which sets there are.
+        width: number of ids, 0 among them.
+
+    Returns:
+        [B, width].
+    """
+    kept = ids * there.unsqueeze(-1)
+    sums = multi_hot(kept[:, 0], width)
+    for place in range(1, kept.shape[1]):  # [B, V, width] would be wide
+        sums = sums + multi_hot(kept[:, place], width)
+    return sums / there.sum(-1, keepdim=True).clamp(min=1)
+
+
 class SetEmbedding(nn.EmbeddingBag):
     """Sets of ids to the sum of their vectors; an empty set is the zero vector.
 

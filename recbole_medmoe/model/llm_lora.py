@@ -9,22 +9,15 @@ Xu and Wang, https://arxiv.org/abs/2412.11557, do not say whether their LLM is t
 """
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ..data.requests import FeatureRequest, TokenSpec
-from ..encoders.backbones import resolve_backbone
-from ..encoders.gguf import converted_folder
-from ..encoders.hardware import compute_dtype
 from ..encoders.lora import LoraSpec
-from ..encoders.reader import PromptReader
-from ..encoders.split import SplitBackbone
-from ..errors import ConfigError
-from ..layers import ModalityInput, leave_out_frozen
+from ..layers import ModalityInput
+from .backbone import read_backbone
 from .base import FeatureRecommender, Features
 from .medmoe import LanguageBranch, LLMOnlyParams, language_requests
 
@@ -63,14 +56,15 @@ class LLMOnlyLoRA(FeatureRecommender):
     def __init__(self, config: Any, source: Any) -> None:
         super().__init__(config, source)
         p = self.params
-        self.llm = read_backbone(p, config)
+        self.llm = read_backbone(p, config, LoraSpec(p.lora_rank, p.lora_alpha, p.lora_dropout, p.lora_targets))
         tuned = [request.side for request in self.requests if request.modality == "tokens"]
         self.states_of = nn.ModuleDict({side: ModalityInput(self.llm.backbone.width, p.modality_dropout)
                                         for side in tuned})
         item_width = self.llm.backbone.width if p.tuned_items else self.width("item")
         self.branch = LanguageBranch(self.llm.backbone.width, item_width, p)
         for side in tuned:
-            self._fit(side, source.train_users if side == "user" else source.train_items)
+            self.llm.fit_untuned(self.states_of[side], *self._rows(side, None)["llm"],
+                                 source.train_users if side == "user" else source.train_items)
 
     @classmethod
     def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
@@ -79,27 +73,13 @@ class LLMOnlyLoRA(FeatureRecommender):
                       for side, prompt in (("user", p.user_prompt), ("item", p.item_prompt)))
         return user, item if p.tuned_items else language_requests(p)[1]
 
-    @torch.no_grad()
-    def _fit(self, side: str, seen: Tensor) -> None:
-        """Takes mean and spread from what the untuned LLM makes of the training texts."""
-        ids, present = self._rows(side, None)["llm"]
-        rows = (seen & present).nonzero().squeeze(1)
-        if len(rows):
-            self.llm.tuning = False
-            self.states_of[side].fit(self.llm(ids[rows], present[rows]).cpu())
-            self.llm.tuning = True
-
     def tune(self, on: bool) -> None:
         """Switches the tuning of the LLM: while off, the towers alone learn, on read-outs that are kept.
 
         Raises:
             RuntimeError: switched off although the adapters have learned something.
         """
-        if not on and self.llm.backbone.is_tuned:
-            raise RuntimeError("the towers are trained alone before the LLM is tuned, not afterwards")
-        self.llm.tuning = on
-        if on:
-            self.llm.forget_untuned()
+        self.llm.tune(on)
 
     def _states(self, side: str, features: Features) -> Tensor:
         """Standardised read-outs of the tuned LLM -> [B, W]."""
@@ -109,28 +89,3 @@ class LLMOnlyLoRA(FeatureRecommender):
     def forward(self, users: Features, items: Features) -> Tensor:
         read = self._states("item", items) if self.params.tuned_items else self.read("item", items)
         return self.branch(self._states("user", users), read)  # [B, I]
-
-
-def read_backbone(p: LLMOnlyLoRAParams, config: Any) -> PromptReader:
-    """The backbone with its adapters, on the device of the configuration; its frozen weights are not saved.
-
-    Raises:
-        ConfigError, MissingPackageError: the backbone is not there, is no language model, or cannot be tuned so.
-    """
-    found = resolve_backbone(p.backbone, bool(config["allow_download"]))
-    if found.kind != "llm":
-        raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
-                           "model here"])
-    device = torch.device(config["device"])
-    cache = Path(config["cache_dir"]) if config["cache_dir"] else None
-    halves = SplitBackbone(
-        converted_folder(found, cache), tuned=p.tuned_layers, kind=p.readout, layers=p.readout_layers,
-        lora=LoraSpec(p.lora_rank, p.lora_alpha, p.lora_dropout, p.lora_targets), device=device,
-        lower_dtype=compute_dtype(device),
-        upper_dtype=torch.bfloat16 if config["precision"] == "bf16" else torch.float32)
-    if halves.limit is not None and p.prompt_max_tokens > halves.limit:
-        raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
-                           f"{halves.limit}"])
-    leave_out_frozen(halves, found.sha256)
-    return PromptReader(halves, p.batch_tokens, p.cache_states,
-                        "auto" if config["progress"] is None else config["progress"])

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..data.catalogue import Catalogue
 from ..data.requests import FeatureRequest, FeatureSource
-from ..data.visit_patients import MEDICATIONS, VisitPatients
-from ..data.visit_tables import KINDS, Ragged, VisitTables
+from ..data.visit_patients import VisitPatients
+from ..data.visit_tables import KINDS, MEDICATIONS, Ragged, VisitTables
 from ..errors import ConfigError
 from ..layers.sets import padded_rows
 from .base import FeatureRecommender, Features, ModelParams
@@ -103,8 +103,9 @@ class VisitRecommender(FeatureRecommender):
         for kind in KINDS:
             codes = self._sets(kind, ids)
             found[kind] = (codes, codes.any(-1))
-            found[f"earlier_{kind}"] = (self._sets(kind, history), there)
-        found[f"earlier_{MEDICATIONS}"] = (self._sets(MEDICATIONS, history), there)
+        past = bool(there.any())  # of visits without any there is nothing to gather
+        for name in (*KINDS, MEDICATIONS):
+            found[f"earlier_{name}"] = (self._sets(name, history) if past else history.unsqueeze(-1), there)
         return found
 
     def calculate_loss(self, interaction: Any) -> Any:
@@ -113,10 +114,15 @@ class VisitRecommender(FeatureRecommender):
         Args:
             interaction: visit ids [N] and item ids [N], all pairs of each visit in it.
         """
+        ids, truth = self.visit_targets(interaction)
+        return self.visit_loss(self.user_inputs(ids), truth)
+
+    def visit_targets(self, interaction: Any) -> tuple[Tensor, Tensor]:
+        """Visits of a batch of pairs, each once, and their medications as 0 and 1 -> [B], [B, I]."""
         ids, row = torch.unique(interaction[self.USER_ID], return_inverse=True)  # [B], [N]
         truth = torch.zeros(len(ids), self.n_items, device=ids.device)
         truth[row, interaction[self.ITEM_ID]] = 1.0
-        return self.visit_loss(self.user_inputs(ids), truth)
+        return ids, truth
 
     def visit_loss(self, users: Features, truth: Tensor) -> Tensor:
         """Loss of B visits, given what `forward` gets of them; truth [B, I] is 0 or 1."""

@@ -18,10 +18,11 @@ from ..config import MedConfig  # noqa: E402
 from ..errors import ConfigError, DataError  # noqa: E402
 from ..evaluation import Comparison  # noqa: E402
 from ..evaluation import compare as compare_rows  # noqa: E402
+from .distilling import check_teacher  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .folds import FOLDS, join_folds, need_folds  # noqa: E402
 from .running import run_config, with_seed  # noqa: E402
-from .stored import StoredRun  # noqa: E402
+from .stored import Content, StoredRun  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,11 @@ def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds
     for name, overrides in models.items():
         for seed, split in product(seeds if seeds is not None else [None], splits):
             try:
-                configs.append(MedConfig(name, dataset, split=split, overrides=with_seed(overrides, seed),
-                                         beside=tuple(models), **given))
+                config = MedConfig(name, dataset, split=split, overrides=with_seed(overrides, seed),
+                                   beside=tuple(models), **given)
+                if config["teacher"] is not None:
+                    check_teacher(config)
+                configs.append(config)
             except ConfigError as error:
                 faults += error.faults if len(models) == 1 else [f"{name}: {fault}" for fault in error.faults]
                 break
@@ -116,7 +120,7 @@ def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
         None where some metrics have no values per row.
 
     Raises:
-        DataError: runs on other data, of other rows or with another primary metric.
+        DataError: runs on other data, with another list of interactions, of other rows or with another primary metric.
     """
     _check_data(runs)
     if not all(run.columns for run in runs):
@@ -140,16 +144,20 @@ def _check_data(runs: Sequence[StoredRun]) -> None:
     Raises:
         DataError: with each content's hash, what it is of, and the models that ran on it.
     """
-    by_content: dict[str, dict[str, list[str]]] = {}
+    by_content: dict[Content, dict[str, list[str]]] = {}
+    lists = {run.content.interactions for run in runs}
     for run in runs:
         data, model = run.record["data"], str(run.record["model"]["name"])
         of = f"{data['name']}, split {data['split']}, labels {data.get('labels') or 'its own'}"
-        models = by_content.setdefault(data["sha256"], {}).setdefault(of, [])
+        if len(lists) > 1:
+            of += f", interactions {run.content.interactions[:16]}" if run.content.interactions else (
+                ", no list of interactions")
+        models = by_content.setdefault(run.content, {}).setdefault(of, [])
         models += [] if model in models else [model]
     if len(by_content) < 2:
         return
-    told = "".join(f"\n  - {content[:16]} ({of}): {', '.join(models)}" for content, known in by_content.items()
+    told = "".join(f"\n  - {content.data[:16]} ({of}): {', '.join(models)}" for content, known in by_content.items()
                    for of, models in known.items())
     raise DataError(f"the runs were made on different data and can not be compared (SHA-256 of the content):{told}\n"
-                    "Run the models again on one content; splits and label variants are data of their own, so compare "
-                    "the runs of each apart")
+                    "Run the models again on one content; splits, label variants and lists of interactions are data of "
+                    "their own, so compare the runs of each apart")

@@ -8,13 +8,14 @@ from typing import Any, Iterable, Mapping, Sequence
 import numpy as np
 
 from .. import paths
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..evaluation import group_table
 from ..evaluation.ratios import means
 from .record import config_sha256
-from .stored import StoredRun
+from .stored import Content, StoredRun
 
 FOLDS = "folds"
+Version = tuple[tuple[str, str], ...]
 
 
 def need_folds(folder: Path) -> list[str]:
@@ -34,16 +35,24 @@ def need_folds(folder: Path) -> list[str]:
 def join_folds(runs: Sequence[StoredRun]) -> list[StoredRun]:
     """Puts the runs of all folds of one model, configuration and seed in the place of the single ones.
 
-    A fold whose fellows are not all there stays as it is. Runs without values per row stay too.
+    A fold whose fellows on the same data are not all there stays as it is. Runs without values per row stay too.
+
+    Raises:
+        DataError: folds that score a row twice, or records of before that do not tell which folds are of one data set.
     """
-    gathered: dict[tuple[Any, ...], dict[str, StoredRun]] = {}
-    for run in runs:
-        if _told_folds(run) and run.columns:
-            gathered.setdefault(_key(run), {})[run.record["data"]["split"]] = run
-    whole = {key: found for key, found in gathered.items()
-             if set(found) == set(_told_folds(next(iter(found.values()))))}
-    kept = [run for run in runs if not (_told_folds(run) and run.columns and _key(run) in whole)]
-    return kept + [_joined([found[split] for split in sorted(found)]) for found in whole.values()]
+    parted = [run for run in runs if _told_folds(run) and run.columns]
+    versions = {run.content._replace(data=content): _version(run) for run in parted for _, content in _version(run)}
+    gathered: dict[tuple[Any, ...], list[StoredRun]] = {}
+    for run in parted:
+        gathered.setdefault(_key(run, versions), []).append(run)
+    joined, parts = [], set()
+    for found in gathered.values():
+        by_fold = {run.record["data"]["split"]: run for run in found}   # of equal ones the last
+        if set(by_fold) == set(_told_folds(found[0])):
+            _check_contents(found)
+            joined.append(_joined([by_fold[fold] for fold in sorted(by_fold)]))
+            parts |= {id(run) for run in found}
+    return [run for run in runs if id(run) not in parts] + joined
 
 
 def _told_folds(run: StoredRun) -> list[str]:
@@ -51,10 +60,54 @@ def _told_folds(run: StoredRun) -> list[str]:
     return list(run.record["data"]["statistics"].get(FOLDS, ()))
 
 
-def _key(run: StoredRun) -> tuple[Any, ...]:
+def _version(run: StoredRun) -> Version:
+    """Name and hash of every fold of the data set that the run was made on; none in a record of before."""
+    told = run.record["data"]["statistics"][FOLDS]
+    return tuple(sorted(told.items())) if isinstance(told, Mapping) else ()
+
+
+def _key(run: StoredRun, versions: Mapping[Content, Version]) -> tuple[Any, ...]:
+    """Runs of one key belong together, one for each fold; a record of before is known by what others tell of its fold.
+    """
     config = {key: value for key, value in run.record["model"]["config"].items() if key != "split"}
-    return (run.record["data"]["name"], run.record["model"]["name"], config_sha256(config),
-            run.record["training"]["seed"])
+    return (run.record["data"]["name"], _version(run) or versions.get(run.content, ()), run.content.interactions,
+            run.record["model"]["name"], config_sha256(config), run.record["training"]["seed"])
+
+
+def _check_contents(runs: Sequence[StoredRun]) -> None:
+    """Refuses two contents of one fold, which only records without the hashes of all folds can have.
+
+    Raises:
+        DataError: naming the runs.
+    """
+    by_fold: dict[str, dict[Content, StoredRun]] = {}
+    for run in runs:
+        by_fold.setdefault(run.record["data"]["split"], {})[run.content] = run
+    for fold, contents in by_fold.items():
+        if len(contents) > 1:
+            raise DataError(f"folds of different data can not be told apart, since their records hold no hash of all "
+                            f"folds; there are {len(contents)} contents of {fold}: {_named(contents.values())}. Move "
+                            "the runs of one version of the data into a folder of their own, or run the folds again")
+
+
+def _check_rows(runs: Sequence[StoredRun], rows: np.ndarray) -> None:
+    """Refuses a row that several folds score: it would weigh twice.
+
+    Raises:
+        DataError: naming the runs, never the rows.
+    """
+    found, times = np.unique(rows, return_counts=True)
+    twice = found[times > 1]
+    if len(twice):
+        these = [run for run in runs if np.isin(run.rows, twice).any()]
+        raise DataError(f"{len(twice)} test rows are scored by more than one fold: {_named(these)}. Every row must be "
+                        f"in the test part of one fold; mend the folds of data set '{runs[0].record['data']['name']}' "
+                        "and run them again")
+
+
+def _named(runs: Iterable[StoredRun]) -> str:
+    return ", ".join(f"{run.record['model']['name']}/{run.record['run']['id']} ({run.record['data']['split']})"
+                     for run in runs)
 
 
 def _joined(runs: Sequence[StoredRun]) -> StoredRun:
@@ -63,6 +116,7 @@ def _joined(runs: Sequence[StoredRun]) -> StoredRun:
     names = [name for name in runs[0].columns if all(name in run.columns for run in runs)]
     columns = {name: np.concatenate([run.columns[name] for run in runs]) for name in names}
     rows, patients = (np.concatenate([getattr(run, name) for run in runs]) for name in ("rows", "clusters"))
+    _check_rows(runs, rows)
     groups = {name: np.concatenate([run.groups.get(name, np.zeros(len(run.rows), dtype=bool)) for run in runs])
               for name in _all_names(run.groups for run in runs)}
     found = means(columns)
@@ -76,6 +130,9 @@ def _joined(runs: Sequence[StoredRun]) -> StoredRun:
                   "groups": {name: {"n": int(line.n), "metrics": line.metrics} for name, line in lines.items()},
                   "thresholds": [one["threshold"] for one in evaluations],
                   "seconds": sum(one["seconds"] for one in evaluations)}
+    if "written" in first["evaluation"]:
+        evaluation["written"] = {name: sum(one["written"][name] for one in evaluations)
+                                 for name in first["evaluation"]["written"]}
     trainings = [run.record["training"] for run in runs]
     training = {**trainings[0], "seconds": sum(one["seconds"] for one in trainings),
                 "peak_memory_mib": max((one["peak_memory_mib"] or 0.0) for one in trainings)}

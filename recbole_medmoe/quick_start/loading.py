@@ -107,7 +107,7 @@ def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch
     # Where it was trained is not where it is; and what that run might fetch, this one does not.
     config |= {"device": device, "cache_dir": None, "allow_download": False}
     model: Any = find_model(config["model"]).load()(config, catalogue)  # type: ignore[call-arg]
-    _fill(model, stored)
+    fill_weights(model, stored)
     patients = model.patients(device=device)
     return TrainedModel(model.to(device), record, catalogue.item_tokens[1:], patients)
 
@@ -126,11 +126,11 @@ def _id_model(record: Mapping[str, Any], stored: StoredModel, device: str) -> Tr
         raise CheckpointError(f"data set '{known['dataset']}' is not the one that {known['model']} was trained on: its "
                               "items differ; bring that one back, or train again")
     model: Any = config.spec.load()(config, train._dataset)  # type: ignore[call-arg]
-    _fill(model, stored)
+    fill_weights(model, stored)
     return TrainedModel(model.to(torch.device(device)), record, dataset.item_tokens[1:], None)
 
 
-def _fill(model: Any, stored: StoredModel) -> None:
+def fill_weights(model: Any, stored: StoredModel) -> None:
     """Puts the stored weights into a freshly built model."""
     try:
         model.load_state_dict(stored.tensors)

@@ -6,15 +6,15 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 import numpy as np
 import torch
 
 from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
-from ..data import TokenSpec
-from ..encoders import EncoderSpec, backbone_sha256
+from ..data import FeatureRequest, TokenSpec, VisitPromptSpec
+from ..encoders import EncoderSpec, backbone_sha256, load_template
 from ..evaluation import Evaluation, ItemGroup, routing_table
 from ..paths import dataset_folds
 from ..store import code_version, environment
@@ -45,6 +45,8 @@ class Facts:
     test_scored: int = 0
     latency: dict[str, float] | None = None
     routing: dict[str, Any] | None = None
+    written: dict[str, Any] | None = None
+    teacher: dict[str, Any] | None = None
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
     item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
@@ -61,22 +63,25 @@ class Facts:
                          and name in (metric.lower() for metric in self.config["metrics"])}
         self.seconds["evaluation"] = evaluation.seconds
         self.test_scored = trainer.test_scored
+        self._look_inside(model, evaluation, test)
         self.latency = _latency(model, test, self.config["device"])
-        self.routing = self._routing(model, evaluation, test)
 
     @torch.no_grad()
-    def _routing(self, model: Any, evaluation: Evaluation, test: Any) -> dict[str, Any] | None:
-        """What the gates did on the test rows and their groups; None for models without gates, or without rows."""
+    def _look_inside(self, model: Any, evaluation: Evaluation, test: Any) -> None:
+        """Takes what the gates did on the test rows and their groups, or what was written for them, where a model has
+        gates or writes, and where there are rows."""
         if not hasattr(model, "diagnostics") or not len(evaluation.row_ids):
-            return None
+            return
         model.eval()
         users = torch.from_numpy(evaluation.row_ids).to(self.config["device"]).split(test.step)
         parts = [model.diagnostics(model.user_inputs(some), model.item_inputs()) for some in users]
-        if "experts" not in parts[0]:
-            return None
-        gates = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
-        masks = {name: mask for name, (mask, _) in self.groups.items()}
-        return routing_table(gates, masks, min_group=self.config["min_group"])
+        told = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
+        if "experts" in told:
+            masks = {name: mask for name, (mask, _) in self.groups.items()}
+            self.routing = routing_table(told, masks, min_group=self.config["min_group"])
+        if "unknown" in told:
+            self.written = {"visits": len(told["names"]), "empty": int((told["names"] == 0).sum()),
+                            **{name: int(told[name].sum()) for name in ("names", "unknown", "cut")}}
 
     def see(self, shown: Shown, evaluation: Evaluation, usual: Evaluation | None, test: Any) -> None:
         """Takes which pictures the test was shown, and how the positives of each kind were found.
@@ -114,13 +119,14 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
         "code": code_version(),
         "environment": environment(str(facts.config["device"])),
         "data": facts.data,
-        "model": facts.model,
+        "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {})},
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
         "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
                        "threshold": facts.threshold, "seconds": facts.seconds["evaluation"],
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
-                       **({"rounds": facts.rounds} if facts.rounds else {})},
+                       **({"rounds": facts.rounds} if facts.rounds else {}),
+                       **({"written": facts.written} if facts.written else {})},
         "routing": facts.routing,
     }
 
@@ -133,8 +139,8 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
         if config.split in known.splits:
             told["split_description"] = known.splits[config.split].description
     folds = dataset_folds(config.dataset_folder)
-    if config.split in folds:
-        told["folds"] = folds
+    if config.split in folds:   # with their hashes: by these a report knows the runs that belong together
+        told["folds"] = {fold: data_sha256(config.dataset_folder, fold, config.labels) for fold in folds}
     content = data_sha256(config.dataset_folder, config.split, config.labels)
     return {"name": config["dataset"], "sha256": content, "split": config.split, "labels": config.labels,
             "train_share": float(config["train_share"]), "users": dataset.statistics["users"],
@@ -143,11 +149,13 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
 
 
 def _model(config: MedConfig, model: Any) -> dict[str, Any]:
+    requests = getattr(model, "requests", ())
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
             "parameters": sum(number for number, _ in counts), "trainable": sum(n for n, trained in counts if trained),
-            "backbone": _backbones(model), "config": resolved, "config_sha256": config_sha256(resolved)}
+            "backbone": used_backbones(requests) or None, "prompts": used_prompts(requests) or None,
+            "config": resolved, "config_sha256": config_sha256(resolved)}
 
 
 @torch.no_grad()
@@ -161,9 +169,12 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
         return None
     users = next(iter(test))[0]
     model.eval()
+    forget = getattr(model, "forget", None)   # what a model keeps of a user is no speed
     times = []
     for row in range(min(len(users), _LATENCY_ROWS)):
         one = users[row:row + 1].to(device)
+        if forget is not None:
+            forget()
         begun = time.perf_counter()
         model.full_sort_predict(one)
         if device.type == "cuda":
@@ -172,9 +183,29 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
     return {"batch": 1, "p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
 
 
-def _backbones(model: Any) -> list[dict[str, str]] | None:
-    """The backbones that the model's features come from, or that it runs itself."""
-    specs = [request.encoder for request in getattr(model, "requests", ())
-             if isinstance(request.encoder, (EncoderSpec, TokenSpec))]
-    names = sorted({spec.backbone for spec in specs})
-    return [{"name": name, "sha256": backbone_sha256(name)} for name in names] or None
+def used_backbones(requests: Iterable[FeatureRequest], allow_download: bool = False) -> list[dict[str, str]]:
+    """Name and hash of each backbone that features come from, or that a model runs itself; sorted by name.
+
+    Raises:
+        ConfigError, MissingPackageError: one that is not there.
+    """
+    names = sorted({spec.backbone for spec in _encoders(requests)})
+    return [{"name": name, "sha256": backbone_sha256(name, allow_download)} for name in names]
+
+
+def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
+    """Name and hash of each prompt template around the texts that a model reads; sorted by name.
+
+    Raises:
+        ConfigError: one that is not there, or is no template.
+    """
+    specs = _encoders(requests)
+    found = {spec.template for spec in specs} | {spec.visit_template for spec in specs
+                                                 if isinstance(spec, VisitPromptSpec)}
+    names = sorted(name for name in found if name is not None)
+    return [{"name": name, "sha256": load_template(name).sha256} for name in names]
+
+
+def _encoders(requests: Iterable[FeatureRequest]) -> list[EncoderSpec | TokenSpec | VisitPromptSpec]:
+    return [request.encoder for request in requests
+            if isinstance(request.encoder, (EncoderSpec, TokenSpec, VisitPromptSpec))]

@@ -22,6 +22,7 @@ from ..errors import MissingPackageError, TrainingError  # noqa: E402
 from ..evaluation import Evaluation, group_table, round_table  # noqa: E402
 from ..store import PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
+from .distilling import find_teaching  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .pictures import prepare, showing  # noqa: E402
 from .record import Facts, build_record  # noqa: E402
@@ -37,12 +38,14 @@ class RunResult:
         folder: the run folder.
         evaluation: test metrics with their values per row.
         model: the trained model, best weights in it.
+        dataset: the training part of what it was trained on.
     """
 
     record: dict[str, Any]
     folder: Path
     evaluation: Evaluation
     model: Any
+    dataset: Any
 
 
 def run(model: str, dataset: str, *, split: str | None = None, seed: int | None = None, files: Sequence[Path] = (),
@@ -81,12 +84,17 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
     """`run` for a configuration that is already made."""
     check_fitness([config.spec], config.dataset_folder, config.split, config.labels)
     facts = Facts(config, started=datetime.now(timezone.utc), command=command or _command(config))
+    place = Path(runs_dir or config["runs_dir"])
+    teaching = find_teaching(config, place, run_config)   # a teacher's training is a run of its own
+    facts.teacher = None if teaching is None else teaching.told()
     begun = time.perf_counter()
     with PeakMemory(str(config["device"])) as memory, _naming_packages(config.spec.name):
         init_seed(config["seed"], config["reproducibility"])
         dataset = create_dataset(config)
-        keeper = _Keeper(facts, runs_dir or config["runs_dir"], new_run_id(), dataset.is_credentialed)
+        keeper = _Keeper(facts, place, new_run_id(), dataset.is_credentialed)
         train, valid, test = data_preparation(config, dataset)
+        if teaching is not None:
+            train._dataset.teach(teaching.states)
         init_seed(config["seed"], config["reproducibility"])   # as RecBole: loaders must not move the weights' seed
         model = config.spec.load()(config, train._dataset).to(config["device"])   # type: ignore[call-arg]
         trainer = build_trainer(config, model)
@@ -108,7 +116,7 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
     folder = keeper.save(model, trainer.history, train._dataset, evaluation)
     record = build_record(facts, folder.name)
     write_record(folder, record)   # last: a folder with a record is a finished run
-    return RunResult(record, folder, evaluation, model)
+    return RunResult(record, folder, evaluation, model, train._dataset)
 
 
 def _command(config: MedConfig) -> str:
@@ -143,7 +151,7 @@ class _Keeper:
     """Makes the run folder when there is something to put into it, so that a failed start leaves nothing behind."""
 
     facts: Facts
-    runs_dir: Path | str
+    runs_dir: Path
     run_id: str
     private: bool
 

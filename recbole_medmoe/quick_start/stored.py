@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,23 @@ from ..store import read_record, read_rows
 
 GROUP = "group:"   # how the columns of groups begin in rows.parquet
 ITEMS = "items: "  # and those of metrics on positives of one kind of item, ``items: <kind>/<metric>``
+
+
+class Content(NamedTuple):
+    """SHA-256 of the data that a run was made on, and of its list of interactions ('' where there is none).
+
+    The list is no part of the first, but models learn from it and the DDI rates are counted by it: runs with different
+    lists are runs on different data.
+    """
+
+    data: str
+    interactions: str
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Content:
+        """What a record says of it."""
+        listed = record["data"].get("statistics", {}).get("ddi")
+        return cls(record["data"]["sha256"], listed["sha256"] if isinstance(listed, Mapping) else "")
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,11 @@ class StoredRun:
         patients = np.asarray(table["patient"], dtype=str) if "patient" in table else None
         items = {name: np.asarray(table[name], dtype=np.float64) for name in table if name.startswith(ITEMS)}
         return cls(folder, record, np.asarray(table["row"], dtype=str), columns, groups, patients, items)
+
+    @property
+    def content(self) -> Content:
+        """What the run was made on."""
+        return Content.of_record(self.record)
 
     @property
     def clusters(self) -> np.ndarray:

@@ -43,7 +43,8 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
     """``leave("MedMoE", .4, split="warm", seed=1)`` -> folder of a finished run whose 40 patients score about .4."""
 
     def make(model: str, level: float, *, split: str = "warm", seed: int = 0, sha: str = "a", images: str = "catalogue",
-             routing: dict[str, Any] | None = None, pooled: float = .5, patients: int = 40) -> Path:
+             routing: dict[str, Any] | None = None, pooled: float = .5, patients: int = 40,
+             prompts: tuple[str, ...] = (), backbones: tuple[str, ...] = ()) -> Path:
         noise = np.random.default_rng([seed, len(model)])
         values = np.clip(level + noise.normal(scale=.05, size=patients), 0, 1)
         gout = np.arange(patients) < 25
@@ -63,7 +64,7 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
                      "users": patients, "items": 9, "rows": {"train": 90, "valid": 30, "test": 40},
                      "derived_from_credentialed": False, "statistics": {"title": "Food", "groups": {"gout": 25}}},
             "model": {"name": model, "task": "food", "paper": None, "parameters": 10, "trainable": 10, "backbone": None,
-                      "config": config, "config_sha256": "0" * 64},
+                      "prompts": None, "config": config, "config_sha256": "0" * 64},
             "training": {"seed": seed, "epochs": 1, "best_epoch": 0, "seconds": 2.0, "rows_per_second": 45.0,
                          "peak_memory_mib": 100.0, "valid": {}, "search": None},
             "evaluation": {"metrics": {"map@5": float(values.mean()), "ndcg@5": float(values.mean() ** .5),
@@ -71,6 +72,9 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
                            "groups": groups, "images": images, "threshold": None, "seconds": .1, "latency_ms": None,
                            "test_scored": 1},
             "routing": routing}
+        for name, hashes in (("prompts", prompts), ("backbone", backbones)):
+            if hashes:
+                record["model"][name] = [{"name": str(place), "sha256": digest} for place, digest in enumerate(hashes)]
         folder = tmp_path / "runs" / "food" / model / f"{split}-{images}-{seed}"
         folder.mkdir(parents=True)
         items = {} if images == "catalogue" else {

@@ -12,7 +12,7 @@ from recbole_medmoe.bench.jobs import Cell
 from recbole_medmoe.bench.suite import Suite
 from recbole_medmoe.errors import RecordError
 from recbole_medmoe.quick_start.stored import StoredRun
-from recbole_medmoe.store import read_record, read_rows
+from recbole_medmoe.store import read_record, read_rows, write_record
 
 Leave = Callable[..., Path]
 SUITE = Suite.model_validate({
@@ -49,6 +49,17 @@ def test_what_can_be_made_again_is_left_out(leave: Leave, tmp_path: Path) -> Non
     assert list(record["evaluation"]["groups"]["condition:gout"]["metrics"]) == ["map@5"]
     assert list(record["evaluation"]["groups"]["items: reclassified"]["metrics"]) == ["map@5", "ndcg@5"]
     assert record["evaluation"]["metrics"]["mrr@10"] == .5   # means stay
+
+
+def test_a_fold_keeps_its_small_groups_for_the_folds_together(leave: Leave, tmp_path: Path) -> None:
+    folder = leave("A", .5, split="fold0")
+    record = read_record(folder)
+    record["data"]["statistics"]["folds"] = {"fold0": "a" * 64, "fold1": "b" * 64}
+    write_record(folder, record)
+    cell = Cell("A", "fold0")
+    write_evidence(tmp_path / "out", [SUITE], {"mine": {cell: {0: folder}}})
+    kept = read_rows(read_evidence(tmp_path / "out", [SUITE])["mine"][cell][0])
+    assert int(np.sum(kept["group:condition:low_calcium"])) == 3
 
 
 def test_writing_again_gives_the_same_bytes_and_drops_what_is_not_used(leave: Leave, tmp_path: Path) -> None:

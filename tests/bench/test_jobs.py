@@ -7,6 +7,7 @@ import pytest
 
 from recbole_medmoe.atomic import label_variants
 from recbole_medmoe.bench.jobs import Cell, cells_of, make_plan
+from recbole_medmoe.bench.pool import Pool, run_jobs
 from recbole_medmoe.bench.suite import Suite, load_suites
 from recbole_medmoe.errors import ConfigError
 from recbole_medmoe.paths import dataset_folder
@@ -46,6 +47,52 @@ def test_seed_and_split_make_other_runs(tiny_food: Path) -> None:
     plan = make_plan([_suite(tiny_food, rows={"Pop": {}})])
     assert len({(key.config_sha256, key.data_sha256) for key in plan.jobs}) == 2
     assert {key.seed for key in plan.jobs} == {0, 1}
+
+
+def _llm_suite(tiny_food: Path, prompt: Path, **settings: Any) -> Suite:
+    return _suite(tiny_food, splits=["cold_patient"], seeds=[0], rows={"LLMOnly": {}}, reference="LLMOnly",
+                  settings={"data_path": str(tiny_food.parent), "user_prompt": str(prompt), **settings})
+
+
+def test_an_edited_prompt_makes_other_runs(tiny_food: Path, tmp_path: Path) -> None:
+    prompt = tmp_path / "mine.txt"
+    keys = []
+    for text in ("Patient: {text}", "A patient: {text}", "Patient: {text}"):
+        prompt.write_text(text)
+        keys += make_plan([_llm_suite(tiny_food, prompt)]).jobs
+    assert keys[0] == keys[2] and keys[1] == keys[0]._replace(prompts=keys[1].prompts) != keys[0]
+
+
+def test_prompts_and_backbones_that_are_not_there_are_told_before_anything_runs(
+        tiny_food: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="prompt template .*mine.txt': no file"):
+        make_plan([_llm_suite(tiny_food, tmp_path / "mine.txt")])
+    (tmp_path / "mine.txt").write_text("{text}")
+    with pytest.raises(ConfigError, match="backbone 'nobody/nothing' is neither packaged nor a folder"):
+        make_plan([_llm_suite(tiny_food, tmp_path / "mine.txt", backbone="nobody/nothing")])
+
+
+def test_another_list_of_interactions_makes_other_runs(own_visits: Path) -> None:
+    keys = []
+    for change in ("", "m1,m2,Major\n"):
+        with (own_visits / "ddi.csv").open("a", encoding="utf-8") as stream:
+            stream.write(change)
+        suite = _suite(own_visits, dataset=own_visits.name, splits=["patient"], seeds=[0], rows={"VisitPop": {}},
+                       reference="VisitPop", metrics=["prauc"])
+        keys += make_plan([suite]).jobs
+    assert keys[1] == keys[0]._replace(interactions=keys[1].interactions) != keys[0]
+
+
+def test_the_record_of_a_run_has_the_key_of_its_job(tiny_food: Path, own_visits: Path, tmp_path: Path) -> None:
+    visits = _suite(own_visits, dataset=own_visits.name, splits=["patient"], seeds=[0], rows={"VisitPop": {}},
+                    reference="VisitPop", metrics=["prauc"])
+    small = {"data_path": str(tiny_food.parent), "epochs": 1, "device": "cpu", "cache_dir": str(tmp_path / "cache")}
+    food = _suite(tiny_food, splits=["cold_patient"], seeds=[0], rows={"LLMOnly": {}}, reference="LLMOnly",
+                  settings=small)
+    jobs = make_plan([visits, food]).jobs
+    assert [(bool(key.interactions), len(key.prompts or ()), len(key.backbones)) for key in jobs] == [
+        (True, 0, 0), (False, 2, 1)]
+    assert run_jobs(jobs.values(), Pool(tmp_path / "runs")) == []
 
 
 def test_faults_of_all_rows_and_splits_are_told_at_once(tiny_food: Path) -> None:

@@ -5,22 +5,24 @@ from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
+from safetensors import SafetensorError
 
 from recbole_medmoe.bench import pool as pools
-from recbole_medmoe.bench.jobs import Cell, Job, Key
-from recbole_medmoe.bench.pool import Pool, run_jobs
+from recbole_medmoe.bench.jobs import Cell, Job
+from recbole_medmoe.bench.pool import run_jobs
 from recbole_medmoe.errors import RecordError, TrainingError
+from recbole_medmoe.quick_start.finished import Key, Pool
 
 Leave = Callable[..., Path]
 
 
-def _job(seed: int, model: str = "A") -> Job:
-    return Job(Key("0" * 64, seed, "a" * 64, "0.1.0"), Cell(model, "warm"), model, "food", {})
+def _job(seed: int, model: str = "A", **key: Any) -> Job:
+    return Job(Key("0" * 64, seed, "a" * 64, "0.1.0", **key), Cell(model, "warm"), model, "food", {})
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, leave: Leave) -> list[int]:
-    """Seeds that were run: a run leaves a folder, seed 7 fails as a user's fault, seed 8 as ours."""
+    """Seeds that were run: a run leaves a folder, seed 7 fails as a user's fault, 8 as ours, 6 as a library's."""
     seeds: list[int] = []
 
     def run(config: Any, runs_dir: Path) -> SimpleNamespace:
@@ -29,6 +31,8 @@ def made(monkeypatch: pytest.MonkeyPatch, leave: Leave) -> list[int]:
             raise TrainingError("loss is not finite;\n  lower learning_rate")
         if config.seed == 8:
             raise KeyError("gone")
+        if config.seed == 6:
+            raise SafetensorError("torn")
         return SimpleNamespace(folder=leave("A", .5, seed=config.seed, sha="b" if config.seed == 9 else "a"))
 
     monkeypatch.setattr(Job, "config", lambda job: SimpleNamespace(seed=job.key.seed))
@@ -42,6 +46,16 @@ def test_only_what_is_missing_runs(made: list[int], leave: Leave, tmp_path: Path
     assert made == [0, 2]
 
 
+@pytest.mark.parametrize(("left", "asked"), [
+    ({"prompts": ("b" * 64,)}, {"prompts": ("c" * 64,)}), ({"backbones": ("b" * 64,)}, {"backbones": ("c" * 64,)}),
+    ({}, {"interactions": "c" * 64})])
+def test_a_run_with_other_prompts_backbones_or_interactions_is_not_there(
+        leave: Leave, tmp_path: Path, left: dict[str, Any], asked: dict[str, Any]) -> None:
+    pool = Pool(tmp_path / "runs")
+    pool.add(leave("A", .5, **left))
+    assert pool.get(_job(0, **left).key) is not None and pool.get(_job(0, **asked).key) is None
+
+
 def test_force_runs_all_and_the_newest_counts(made: list[int], leave: Leave, tmp_path: Path) -> None:
     pool = Pool(tmp_path / "runs")
     old = leave("A", .5, seed=1)
@@ -51,9 +65,10 @@ def test_force_runs_all_and_the_newest_counts(made: list[int], leave: Leave, tmp
 
 
 def test_a_failing_job_does_not_stop_the_others(made: list[int], tmp_path: Path) -> None:
-    failures = run_jobs([_job(seed) for seed in (7, 8, 2)], Pool(tmp_path / "runs"))
-    assert made == [7, 8, 2]
-    assert [failure.message for failure in failures] == ["loss is not finite; lower learning_rate", "KeyError: 'gone'"]
+    failures = run_jobs([_job(seed) for seed in (7, 8, 6, 2)], Pool(tmp_path / "runs"))
+    assert made == [7, 8, 6, 2]
+    assert [failure.message for failure in failures] == ["loss is not finite; lower learning_rate", "KeyError: 'gone'",
+                                                         "SafetensorError: torn"]
     assert failures[0].log is None and failures[1].log is not None
     assert "Traceback" in failures[1].log.read_text() and str(failures[1].log) in str(failures[1])
 

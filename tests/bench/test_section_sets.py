@@ -1,6 +1,7 @@
 """Tables of medication sets: thresholds, rates without a list, rounds, patients behind the rows."""
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
@@ -21,6 +22,7 @@ from recbole_medmoe.bench.suite import Suite
 from recbole_medmoe.bench.terminal import print_section
 from recbole_medmoe.quick_start import run
 from recbole_medmoe.quick_start.stored import StoredRun
+from recbole_medmoe.store import read_record, write_record
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,20 @@ def test_how_it_was_measured_speaks_of_visits_and_patients(section: Section) -> 
 
 def test_a_report_of_the_folder_is_the_same_section(folder: Path, section: Section) -> None:
     assert read_sections(folder)[0].rows == section.rows
+
+
+def test_other_lists_of_interactions_stand_in_tables_of_their_own(folder: Path, tmp_path: Path) -> None:
+    lists: dict[str, Any] = {"a": {"pairs": 3, "rate": .1, "sha256": "a" * 64}, "none": "no list"}
+    shutil.copytree(folder, tmp_path / "VisitPop" / "own")
+    for name, ddi in lists.items():
+        shutil.copytree(folder, tmp_path / "VisitPop" / name)
+        record = read_record(folder)
+        record["data"]["statistics"]["ddi"] = ddi
+        write_record(tmp_path / "VisitPop" / name, record)
+    sections = read_sections(tmp_path)
+    assert [len(section.rows) for section in sections] == [1, 1, 1]
+    assert len({section.anchor for section in sections}) == 3
+    assert all(any("other lists of interactions" in note for note in section.notes) for section in sections)
 
 
 def test_evidence_keeps_patients_and_the_parts_of_rates(folder: Path, tmp_path: Path) -> None:

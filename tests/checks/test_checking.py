@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import re
 import tempfile
+from bdb import BdbQuit
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 import recbole_medmoe
 from recbole_medmoe.checks.case import Case
@@ -107,6 +109,39 @@ def test_what_a_model_raises_is_told_with_its_place(broken: str, monkeypatch: py
 
     monkeypatch.setattr(toy, "forward", forward)
     with pytest.raises(CheckError, match=r"Toy, gradients: ZeroDivisionError: no patient \(test_checking.py:\d+\)"):
+        check_recommender(toy, only="gradients")
+
+
+class Elsewhere(Exception):
+    """An error of a library's own."""
+
+
+@pytest.mark.parametrize("kind", [NameError, StopIteration, Exception, Elsewhere, SafetensorError, UserWarning])
+def test_an_error_of_whatever_library_fails_the_check_and_the_others_go_on(
+        broken: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> None:
+    toy = _models(broken)["Toy"]
+
+    def forward(*_: Any) -> None:
+        raise kind("gone")
+
+    monkeypatch.setattr(toy, "forward", forward)
+    with pytest.raises(CheckError) as caught:
+        check_recommender(toy, only=["gradients", QUICK, "no_medication_leak"])
+    lines = caught.value.report.lines
+    assert [line.outcome for line in lines] == ["failed", "failed", "not applicable"]
+    assert all(line.tells.startswith(f"{kind.__name__}: gone (test_checking.py:") for line in lines[:2])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, BdbQuit])
+def test_what_stops_the_program_ends_the_checks(
+        broken: str, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]) -> None:
+    toy = _models(broken)["Toy"]
+
+    def forward(*_: Any) -> None:
+        raise stop
+
+    monkeypatch.setattr(toy, "forward", forward)
+    with pytest.raises(stop):
         check_recommender(toy, only="gradients")
 
 

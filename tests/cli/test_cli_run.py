@@ -77,3 +77,18 @@ def test_a_comparison_prints_one_table_and_where_it_is_kept(
     assert "Against ConditionLookup" in out and f"Kept in {tmp_path / 'tinyfood'}" in out
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("Pop", "ConditionLookup"))] == [
         "ConditionLookup", "Pop"]
+
+
+def test_a_teacher_and_a_packaged_variant_go_into_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "LEADERStudent", "--teacher", "LEADERTeacher", "--dataset", "eicu-demo", "--config",
+                 "LEADERStudent.released", "--tuned_layers=3", "--dry-run"]) == 0
+    told = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert "LEADERTeacher" in told["teacher"] and "command line" in told["teacher"]
+    assert "'tuned_layers': 3" in told["teacher_keys"] and "'history_diagnoses'" in told["teacher_keys"]
+    assert "first" in told["keep_visits"] and " properties/model/LEADERStudent.released.yaml:5" in told["keep_visits"]
+
+
+def test_a_file_that_is_no_variant_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "LEADERStudent", "--dataset", "eicu-demo", "--config", "LEADERStudent.relesed",
+                 "--dry-run"]) == 2
+    assert "'LEADERStudent.relesed' can not be read" in capsys.readouterr().err

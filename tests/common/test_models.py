@@ -23,6 +23,7 @@ NOT_APPLICABLE = {
     "LongestOption": {"gradients", "overfits_eight_rows", "one_item_catalogue"},
     "OptionOverlap": {"gradients", "overfits_eight_rows", "one_item_catalogue"},
     "LLMOnlyZeroShot": {"gradients", "overfits_eight_rows"},
+    "LLMGenerate": {"gradients", "overfits_eight_rows"},
     "Pop": {"gradients", "overfits_eight_rows", "all_modalities_missing"},
     "BPR": {"one_item_catalogue", "all_modalities_missing"},
 }

@@ -11,7 +11,7 @@ from recbole_medmoe.config.known import comment_types, fits
 from recbole_medmoe.config.loading import read_yaml
 from recbole_medmoe.config.settings import Settings
 from recbole_medmoe.paths import properties_dir
-from recbole_medmoe.registry import MODELS, ModelSpec
+from recbole_medmoe.registry import MODELS, ModelSpec, find_model
 
 
 def _yaml(spec: ModelSpec) -> Path:
@@ -44,8 +44,20 @@ def test_every_parameter_is_described(spec: ModelSpec) -> None:
 
 
 def test_no_yaml_without_a_model() -> None:
+    """``<Model>.yaml``, and ``<Model>.<variant>.yaml`` for other values of it."""
     names = {spec.name for spec in MODELS}
-    assert {path.stem for path in (properties_dir() / "model").glob("*.yaml")} == names
+    assert {path.stem.partition(".")[0] for path in (properties_dir() / "model").glob("*.yaml")} == names
+
+
+@pytest.mark.parametrize("path", sorted((properties_dir() / "model").glob("*.*.yaml")), ids=lambda path: path.stem)
+def test_a_variant_has_valid_values_of_its_model(path: Path) -> None:
+    model: Any = find_model(path.stem.partition(".")[0]).load()
+    own, values = set(model.Params.model_fields), read_yaml(path).values
+    assert set(values) <= own | set(Settings.model_fields)
+    default = read_yaml(path.with_name(f"{path.stem.partition('.')[0]}.yaml")).values
+    changed = {key: value for key, value in values.items() if key in own}
+    model.Params.model_validate_json(json.dumps({**default, **changed}), strict=True)
+    assert [key for key, value in changed.items() if default[key] == value] == []
 
 
 def test_every_key_of_overall_is_a_setting() -> None:

@@ -156,11 +156,11 @@ def test_statistics_count_patients_visits_codes_groups_and_interactions(visit_da
     assert told["items_per_user"]["train"] == round(told["rows"]["train"] / 39, 2)
 
 
-def test_profiles_hold_neither_patients_nor_their_order(visit_data: Maker) -> None:
+def test_profiles_hold_neither_patients_nor_their_order_nor_codes(visit_data: Maker) -> None:
     from recbole_medmoe.data import FeatureRequest
 
     state = visit_data("VisitPop")[1]._dataset.fitted(FeatureRequest("profile", "user", "profile"))
-    assert [field["name"] for field in state["fields"]] == ["diag", "proc", "age", "sex"]
+    assert [field["name"] for field in state["fields"]] == ["age", "sex"]
 
 
 def test_a_column_that_is_not_loaded_is_no_profile_unless_it_is_named(own_visits: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_column_that_is_not_loaded_is_no_profile_unless_it_is_named(own_visits
     dataset = _data(own_visits)
     names = [[field["name"] for field in dataset.fitted(FeatureRequest("profile", "user", "profile", fields=fields))[
         "fields"]] for fields in ((), ("sex",))]
-    assert names == [["diag", "proc", "age"], ["sex"]]
+    assert names == [["age"], ["sex"]]
 
 
 def test_a_visit_torn_between_two_parts_is_refused(own_visits: Path) -> None:

@@ -71,8 +71,8 @@ def test_the_prefix_runs_once_and_a_batch_holds_no_more_tokens_than_asked(llama:
 
 
 def test_a_prefix_beyond_the_context_loses_its_beginning_and_is_counted(llama: Any) -> None:
-    long, scorer = PREFIX * 12, PrefixScorer(llama, "sum")
-    kept = long[-(512 - len(NAMES[2])):]
+    long, scorer = PREFIX * 24, PrefixScorer(llama, "sum")
+    kept = long[-(1024 - len(NAMES[2])):]
     assert torch.equal(scorer.score(long, NAMES), PrefixScorer(llama, "sum").score(kept, NAMES))
     scorer.score(long, NAMES)
     scorer.score(PREFIX, NAMES)
@@ -80,8 +80,8 @@ def test_a_prefix_beyond_the_context_loses_its_beginning_and_is_counted(llama: A
 
 
 def test_the_first_prefix_that_is_cut_is_told_in_the_log(llama: Any, caplog: pytest.LogCaptureFixture) -> None:
-    PrefixScorer(llama).score(PREFIX * 12, NAMES)
-    assert "lost its beginning: the context takes 494" in caplog.text and "food" not in caplog.text
+    PrefixScorer(llama).score(PREFIX * 24, NAMES)
+    assert "lost its beginning: the context takes 1006" in caplog.text and "food" not in caplog.text
 
 
 @pytest.mark.parametrize(("prefix", "names"), [([], NAMES), (PREFIX, []), (PREFIX, [[1], []])])
@@ -91,8 +91,8 @@ def test_nothing_to_read_is_refused(llama: Any, prefix: list[int], names: list[l
 
 
 def test_a_continuation_that_fills_the_context_is_refused(llama: Any) -> None:
-    with pytest.raises(ValueError, match="fills the context of 512"):
-        PrefixScorer(llama).score(PREFIX, [[1] * 512])
+    with pytest.raises(ValueError, match="fills the context of 1024"):
+        PrefixScorer(llama).score(PREFIX, [[1] * 1024])
 
 
 def test_memory_that_ran_out_names_the_setting(llama: Any, monkeypatch: Any) -> None:

@@ -84,6 +84,45 @@ def test_dropout_is_for_training_only(tiny_llama: Path, batch: tuple[Tensor, Ten
     assert not torch.allclose(through(halves, *batch), through(halves, *batch))
 
 
+def test_without_adapters_nothing_is_trained(tiny_llama: Path, batch: tuple[Tensor, Tensor]) -> None:
+    bare = SplitBackbone(tiny_llama, tuned=None, kind="last", layers=(), lora=None, device=CPU, lower_dtype=FULL,
+                         upper_dtype=FULL)
+    assert not any(weight.requires_grad for weight in bare.parameters()) and not bare.is_tuned
+    assert torch.equal(through(bare, *batch), through(split(tiny_llama, None, "last"), *batch))
+
+
+@pytest.mark.parametrize("kind", ["last", "layers"])
+def test_checkpointing_runs_blocks_again_for_the_same_gradients(tiny_llama: Path, batch: tuple[Tensor, Tensor],
+                                                                kind: str) -> None:
+    """Blocks run once forward and once more backward; also where a middle layer inside the tuned half is read."""
+    gradients, runs = [], []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        halves = SplitBackbone(tiny_llama, tuned=None, kind=kind, layers=(), lora=LoraSpec(2, 4.0, 0.0, ("q_proj",)),
+                               device=CPU, lower_dtype=FULL, upper_dtype=FULL, checkpointing=checkpointing).train()
+        for name, weight in halves.named_parameters():
+            if ".lora_B." in name:
+                torch.nn.init.constant_(weight, 0.1)
+        count: list[int] = []
+        halves.upper.layers[0].self_attn.register_forward_hook(lambda *_: count.append(1))
+        through(halves, *batch).square().sum().backward()
+        runs.append(len(count))
+        gradients.append([weight.grad for weight in halves.parameters() if weight.requires_grad])
+    assert runs == [1, 2]
+    for plain, again in zip(*gradients):
+        torch.testing.assert_close(plain, again)
+
+
+def test_a_backbone_that_cannot_run_its_blocks_again_is_told(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with quiet_transformers():
+        from transformers import LlamaModel
+
+    monkeypatch.setattr(LlamaModel, "supports_gradient_checkpointing", False)
+    with pytest.raises(ConfigError, match="gradient_checkpointing: LlamaModel cannot"):
+        SplitBackbone(tiny_llama, tuned=1, kind="last", layers=(), lora=None, device=CPU, lower_dtype=FULL,
+                      upper_dtype=FULL, checkpointing=True)
+
+
 def test_it_is_tuned_once_an_adapter_has_learned(tiny_llama: Path) -> None:
     halves = split(tiny_llama, 1)
     assert not halves.is_tuned

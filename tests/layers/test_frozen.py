@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,21 @@ def _whole(sha256: str = SHA, seed: int = 0) -> nn.Module:
 def test_the_state_holds_what_is_trained_and_a_mark() -> None:
     assert set(_whole().state_dict()) == {"part.trained.weight", "part.trained.bias", "part.frozen_sha256",
                                           "head.weight", "head.bias"}
+
+
+class _InFourBits(nn.Linear):
+    """Puts its scales below its weight's name, as bitsandbytes does."""
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f"{prefix}weight.absmax"] = torch.ones(2)
+
+
+def test_scales_of_a_frozen_weight_go_with_it() -> None:
+    whole = nn.ModuleDict({"frozen": _InFourBits(3, 3, bias=False).requires_grad_(False), "trained": _InFourBits(3, 2)})
+    leave_out_frozen(whole, SHA)
+    state = whole.state_dict()
+    assert set(state) == {"trained.weight", "trained.weight.absmax", "trained.bias", "frozen_sha256"}
 
 
 def test_strict_loading_keeps_the_frozen_weights_in_place() -> None:

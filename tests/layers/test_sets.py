@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_medmoe.layers.sets import SetEmbedding, multi_hot, padded_rows
+from recbole_medmoe.layers.sets import SetEmbedding, multi_hot, padded_rows, set_shares
 
 VALUES, OFFSETS = torch.tensor([4, 5, 6, 7]), torch.tensor([0, 0, 1, 3, 4])  # [], [4], [5, 6], [7]
 
@@ -34,6 +34,12 @@ def test_rows_may_be_asked_for_in_any_shape() -> None:
 
 def test_multi_hot_marks_each_id_once_and_zero_never() -> None:
     assert multi_hot(torch.tensor([[2, 2, 0], [0, 0, 0]]), 3).tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
+def test_shares_count_the_sets_that_are_there() -> None:
+    ids = torch.tensor([[[1, 2], [2, 0]], [[1, 0], [3, 0]], [[3, 1], [2, 2]]])
+    there = torch.tensor([[True, True], [False, True], [False, False]])
+    assert set_shares(ids, there, 4).tolist() == [[0, .5, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
 
 
 def test_an_embedding_of_sets_is_the_sum_of_their_vectors() -> None:

@@ -45,3 +45,20 @@ def test_a_record_from_before_label_variants_is_of_the_own_labels() -> None:
 
 def test_a_share_of_the_training_users_is_the_same_data() -> None:
     assert compare_runs([_run("A", "0", train_share=.1), _run("A", "0", train_share=1.0)], labels=["a", "b"])
+
+
+def _with_list(model: str, sha: str) -> StoredRun:
+    ddi: Any = {"pairs": 3, "rate": .1, "sha256": sha * 64} if sha else "no list"
+    return _run(model, "0", statistics={"ddi": ddi})
+
+
+def test_runs_with_one_list_of_interactions_are_compared() -> None:
+    assert compare_runs([_with_list("A", "c"), _with_list("B", "c")]) is not None
+
+
+@pytest.mark.parametrize(("other", "told"), [("d", f"interactions {'d' * 16}"), ("", "no list of interactions")])
+def test_runs_with_different_lists_of_interactions_are_refused_with_their_hashes(other: str, told: str) -> None:
+    with pytest.raises(DataError) as caught:
+        compare_runs([_with_list("A", "c"), _with_list("B", other)])
+    assert f"interactions {'c' * 16}): A\n" in str(caught.value) and f"{told}): B\n" in str(caught.value)
+    assert "lists of interactions are data of their own" in str(caught.value)

@@ -1,13 +1,16 @@
 """``--split folds``."""
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from recbole_medmoe.bench.reading import read_sections
-from recbole_medmoe.errors import ConfigError
+from recbole_medmoe.errors import ConfigError, DataError
 from recbole_medmoe.quick_start import compare
 from recbole_medmoe.quick_start.folds import join_folds, need_folds
 from recbole_medmoe.quick_start.stored import StoredRun
@@ -17,6 +20,24 @@ def _run_folds(data: Path, place: Path) -> list[StoredRun]:
     keys = {"bootstrap_draws": 50, "min_group": 1, "rounds": 2, "device": "cpu", "data_path": str(data.parent)}
     done = compare(["VisitPop"], data.name, split="folds", overrides=keys, runs_dir=place)
     return [StoredRun.read(folder) for folder in done.folders]
+
+
+def _changed(run: StoredRun, sha: str = "", **statistics: Any) -> StoredRun:
+    """The run, of data with another hash or other statistics."""
+    record = copy.deepcopy(dict(run.record))
+    record["data"]["sha256"] = sha or record["data"]["sha256"]
+    record["data"]["statistics"] |= statistics
+    return replace(run, record=record)
+
+
+def _of_before(run: StoredRun, sha: str = "") -> StoredRun:
+    """The run, as records were that named the folds without their hashes."""
+    return _changed(run, sha, folds=list(run.record["data"]["statistics"]["folds"]))
+
+
+def _of_other_data(runs: list[StoredRun]) -> list[StoredRun]:
+    other = {fold: f"{number}" * 64 for number, fold in enumerate(runs[0].record["data"]["statistics"]["folds"])}
+    return [_changed(run, other[run.record["data"]["split"]], folds=other) for run in runs]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +73,66 @@ def test_the_rounds_of_one_fold_are_not_those_of_all(runs: list[StoredRun]) -> N
     assert "rounds" in runs[0].record["evaluation"] and "rounds" not in join_folds(runs)[0].record["evaluation"]
 
 
+def test_names_written_in_all_folds_are_counted_together(runs: list[StoredRun]) -> None:
+    told = [replace(run, record={**run.record, "evaluation": {**run.record["evaluation"], "written": {
+        "visits": 9, "names": number, "unknown": 1, "empty": 0, "cut": 0}}}) for number, run in enumerate(runs)]
+    assert join_folds(told)[0].record["evaluation"]["written"] == {"visits": 45, "names": 10, "unknown": 5, "empty": 0,
+                                                                   "cut": 0}
+
+
 def test_folds_whose_fellows_are_missing_stay_apart(runs: list[StoredRun]) -> None:
     assert join_folds(runs[:4]) == runs[:4]
+
+
+def test_a_record_holds_the_hashes_of_all_folds(runs: list[StoredRun]) -> None:
+    hashes = {run.record["data"]["split"]: run.record["data"]["sha256"] for run in runs}
+    assert [run.record["data"]["statistics"]["folds"] for run in runs] == [hashes] * 5
+
+
+def test_folds_of_different_data_are_not_joined(runs: list[StoredRun]) -> None:
+    other = _of_other_data(runs)
+    mixed = other[:3] + runs[3:]
+    assert join_folds(mixed) == mixed
+    kept, *joined = join_folds(runs + other[:1])
+    assert kept == other[0] and [run.record["data"] for run in joined] == [join_folds(runs)[0].record["data"]]
+    assert len(join_folds(runs + other)) == 2
+
+
+def test_two_versions_that_differ_in_one_fold_stay_two(runs: list[StoredRun]) -> None:
+    changed = {**runs[0].record["data"]["statistics"]["folds"], "fold0": "e" * 64}
+    other = _changed(runs[0], "e" * 64, folds=changed)
+    kept, joined = join_folds(runs + [other])
+    assert kept is other and joined.record["data"] == join_folds(runs)[0].record["data"]
+
+
+def test_folds_with_other_lists_of_interactions_are_not_joined(runs: list[StoredRun]) -> None:
+    other = _changed(runs[0], ddi={"pairs": 1, "rate": .1, "sha256": "f" * 64})
+    assert join_folds([other] + runs[1:]) == [other] + runs[1:]
+
+
+def test_records_of_before_join_among_themselves_and_with_those_of_their_data(runs: list[StoredRun]) -> None:
+    before = [_of_before(run) for run in runs]
+    for some in (before, before[:2] + runs[2:]):
+        joined, = join_folds(some)
+        assert sorted(joined.rows) == sorted(join_folds(runs)[0].rows)
+    mixed = [_of_before(runs[0], "e" * 64)] + runs[1:]
+    assert join_folds(mixed) == mixed
+
+
+def test_records_of_before_with_two_contents_of_one_fold_are_refused(runs: list[StoredRun]) -> None:
+    before = [_of_before(run) for run in runs]
+    with pytest.raises(DataError, match="2 contents of fold0") as caught:
+        join_folds(before + [_of_before(runs[0], "e" * 64)])
+    assert f"VisitPop/{runs[0].record['run']['id']} (fold0)" in str(caught.value)
+
+
+def test_rows_that_two_folds_score_are_refused_with_the_runs_and_without_the_rows(runs: list[StoredRun]) -> None:
+    again = replace(runs[4], rows=np.concatenate([runs[1].rows[:2], runs[4].rows[2:]]))
+    with pytest.raises(DataError, match="2 test rows are scored by more than one fold") as caught:
+        join_folds(runs[:4] + [again])
+    told = str(caught.value)
+    assert all(f"VisitPop/{runs[fold].record['run']['id']} (fold{fold})" in told for fold in (1, 4))
+    assert "(fold0)" not in told and runs[1].rows[0] not in told
 
 
 def test_a_report_shows_all_folds_as_one_table_without_older_runs(runs: list[StoredRun], tiny_visits: Path) -> None:

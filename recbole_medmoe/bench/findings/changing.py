@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...evaluation import Paired, equivalence
+from ...evaluation import Paired
+from ...evaluation.statistics import equivalence_of, paired_of
 from ...quick_start.stored import ITEMS
 from ...quick_start.pictures import BEFORE, RECLASSIFIED, RECOGNISED
 from ..figures import Block, Line, curve, fall, forest
@@ -93,9 +94,9 @@ def _apart(results: Results, row: str, context: Context) -> list[_Part]:
         if not there.any():
             continue
         a, b = (Values(one.rows[there], one.patients[there], one.values[there], one.data) for one in (a, b))
-        same = suite.margin is not None and equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0,
-                                                        suite.level).equivalent
-        paired, = results.differences([(a, b)])
+        mean, drawn = results.drawn(a, b)
+        same = suite.margin is not None and equivalence_of(mean, drawn, suite.margin, suite.level).equivalent
+        paired = paired_of(mean, drawn, suite.level)
         parts.append(_Part(row, context.name, kind, float(b.values.mean()), float(a.values.mean()),
                            len(np.unique(a.patients)), paired, same))
     return parts

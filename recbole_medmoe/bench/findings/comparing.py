@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from ...evaluation import equivalence
+from ...evaluation.statistics import equivalence_of
 from ..figures import Block, Line, forest, strip
 from ..numbers import interval, p_value, score
 from ..results import Context, Results, Test
@@ -60,22 +60,21 @@ def equivalences(results: Results) -> Answer:
     """Two rows that are said not to differ by more than the margin."""
     suite = results.suite
     assert suite.margin is not None   # the suite's own check
-    places, found, pairs = [], [], []
+    places, drawn = [], []
     for context in results.contexts():
         for one in suite.comparisons:
             for other in one.against:
                 if results.has(context, one.row) and results.has(context, other):
                     a, b = results.paired_values(context.cells(one.row), context.cells(other), suite.primary)
                     places.append((context.name, f"{one.row} − {other}"))
-                    pairs.append((a, b))
-                    found.append(equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0,
-                                             suite.level))
-    if not found:
+                    drawn.append(results.drawn(a, b))
+    if not places:
         return Answer(NOTHING)
+    found = [equivalence_of(*one, suite.margin, suite.level) for one in drawn]
     corrected = results.holm([one.p for one in found])
     # Beyond the margin is what an interval shows that is corrected for their number (Bonferroni).
-    strict = 1 - (1 - suite.level) / len(pairs)
-    wide = [equivalence(a.values, b.values, suite.margin, a.patients, results.draws, 0, strict) for a, b in pairs]
+    strict = 1 - (1 - suite.level) / len(drawn)
+    wide = [equivalence_of(*one, suite.margin, strict) for one in drawn]
     beyond = [one.low >= suite.margin or one.high <= -suite.margin for one in wide]
     several = len({pair for _, pair in places}) > 1
     names = [f"{pair}, {name}" if several else name for name, pair in places]

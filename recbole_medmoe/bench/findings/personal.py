@@ -10,10 +10,8 @@ from ..figures import Block, Line, forest
 from ..numbers import interval, p_value, score, signed
 from ..results import Context, Results
 from ..sections import label
-from ..verdicts import Judged, State, overall, state
+from ..verdicts import WORDS, Judged, overall, state
 from .finding import NOTHING, Answer, Table
-
-_WORDS: dict[State, str] = {"higher": "higher", "lower": "lower", "open": "no difference shown"}
 
 
 class _Tested(NamedTuple):
@@ -91,7 +89,7 @@ def _judge(results: Results, contexts: list[Context], by_row: list[str]) -> Judg
         for metric in suite.metrics:
             difference, p = tests[metric][place].difference, corrected[metric][place]
             states.append(state(-difference if metric in suite.lower else difference, p, suite.level))
-            told.append(f"{label(metric)} {_WORDS[state(difference, p, suite.level)]} ({signed(difference)}, "
+            told.append(f"{label(metric)} {WORDS[state(difference, p, suite.level)]} ({signed(difference)}, "
                         f"p {p_value(p)})")
         if one.claim:
             parts.append((all(found == "higher" for found in states), "lower" in states))

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
 from ...data.requests import FeatureRequest, WordSpec
 from ...layers import ridge_leave_one_out
 from ..base import Features, ModelParams
-from .closed_form import ClosedForm
+from .closed_form import ClosedForm, Penalties
 from .feature_ridge import refuse_unseen
 
 
@@ -19,14 +19,7 @@ class BowRidgeParams(ModelParams):
     ngrams: int = Field(ge=1, le=5, description="longest n-gram in words")
     min_count: int = Field(ge=1, description="training texts that an n-gram must stand in")
     max_words: int = Field(ge=1, description="most n-grams kept, the frequent ones first")
-    penalties: tuple[float, ...] = Field(min_length=1, description="ridge penalties to choose from, by leave-one-out")
-
-    @field_validator("penalties")
-    @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if min(values) <= 0:
-            raise ValueError("every penalty must be above 0")
-        return values
+    penalties: Penalties = Field(description="ridge penalties to choose from, by leave-one-out")
 
 
 class BowRidge(ClosedForm):

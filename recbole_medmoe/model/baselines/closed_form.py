@@ -1,13 +1,24 @@
 """ClosedForm: base of the baselines that are solved at once instead of trained step by step."""
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import AfterValidator, Field
 from recbole.utils import ModelType
 from torch import Tensor, nn
 
 from ..base import FeatureRecommender
+
+
+def _above_zero(values: tuple[float, ...]) -> tuple[float, ...]:
+    if min(values) <= 0:
+        raise ValueError("every penalty must be above 0")
+    return values
+
+
+# At least one, which is asked first: an empty tuple has no smallest.
+Penalties = Annotated[tuple[float, ...], Field(min_length=1), AfterValidator(_above_zero)]
 
 
 class ClosedForm(FeatureRecommender):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
 from ...data.requests import FeatureRequest
@@ -15,7 +15,7 @@ from ...errors import ConfigError
 from ...layers import ridge_leave_one_out
 from ..base import Features
 from ..medmoe import ExpertInputs, LanguageInputs, expert_requests, language_requests
-from .closed_form import ClosedForm
+from .closed_form import ClosedForm, Penalties
 
 
 class FeatureRidgeParams(ExpertInputs, LanguageInputs):
@@ -28,14 +28,7 @@ class FeatureRidgeParams(ExpertInputs, LanguageInputs):
                     "that items without a training row are ranked too")
     item_features: tuple[Literal["text", "image", "llm"], ...] = Field(
         min_length=1, description="feature sets of the item, for item_side features")
-    penalties: tuple[float, ...] = Field(min_length=1, description="ridge penalties to choose from")
-
-    @field_validator("penalties")
-    @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if min(values) <= 0:
-            raise ValueError("every penalty must be above 0")
-        return values
+    penalties: Penalties = Field(description="ridge penalties to choose from")
 
 
 class FeatureRidge(ClosedForm):

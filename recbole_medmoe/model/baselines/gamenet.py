@@ -27,8 +27,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...data.visit_patients import MEDICATIONS
-from ...data.visit_tables import KINDS, Ragged, sets_of
+from ...data.visit_tables import KINDS, MEDICATIONS, Ragged, sets_of
 from ...layers import Dropout
 from ...layers.set_losses import interaction_loss, interaction_rate, multi_label_margin
 from ...layers.sets import SetEmbedding, multi_hot, padded_rows

@@ -22,8 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...data.visit_patients import MEDICATIONS
-from ...data.visit_tables import KINDS
+from ...data.visit_tables import KINDS, MEDICATIONS
 from ...layers import Dropout
 from ...layers.sets import SetEmbedding
 from ..base import Features

@@ -5,15 +5,15 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from ...data.visit_tables import KINDS
 from ...layers.logistic import choose_penalty, fit_logistic
-from ...layers.sets import multi_hot
+from ...layers.sets import multi_hot, set_shares
 from ..base import Features, ModelParams
 from ..visit import VisitRecommender
-from .closed_form import ClosedForm
+from .closed_form import ClosedForm, Penalties
 
 _FOLDS = 5
 _COPY_PENALTY = 1.0
@@ -25,15 +25,8 @@ class VisitLRParams(ModelParams):
 
     codes: tuple[Literal["diag", "proc"], ...] = Field(min_length=1, description="sets of codes of the visit")
     copy_earlier: bool = Field(description="whether medications of earlier visits get one weight that all share")
-    penalties: tuple[float, ...] = Field(
-        min_length=1, description="penalties of the squared weights, chosen on a fifth of the training patients")
-
-    @field_validator("penalties")
-    @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if min(values) <= 0:
-            raise ValueError("every penalty must be above 0")
-        return values
+    penalties: Penalties = Field(
+        description="penalties of the squared weights, chosen on a fifth of the training patients")
 
 
 class VisitLR(ClosedForm, VisitRecommender):
@@ -94,11 +87,7 @@ class VisitLR(ClosedForm, VisitRecommender):
     def _share(self, users: Features) -> tuple[Tensor, Tensor]:
         """Share of the earlier visits that had each medication [B, I], and whether any is known [B] bool."""
         medications, there = users["earlier_medications"]
-        visits = there.sum(-1)  # [B]
-        share = multi_hot(medications[:, 0], self.n_items)
-        for place in range(1, medications.shape[1]):  # [B, V, I] would be wide
-            share = share + multi_hot(medications[:, place], self.n_items)
-        return share / visits.clamp(min=1).unsqueeze(-1), visits > 0
+        return set_shares(medications, there, self.n_items), there.any(-1)
 
     def forward(self, users: Features, items: Features) -> Tensor:
         scores = self.intercept.expand(len(users["diag"][0]), -1)  # [B, I]

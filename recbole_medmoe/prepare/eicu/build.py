@@ -13,7 +13,6 @@ from ..visits.converter import VisitOptions, finish_visits
 from ..visits.document import About
 from ..visits.drugs import DrugMaps
 from ..visits.frame import VisitTables
-from ..visits.session import open_session
 from ..visits.write import check_out
 from .codes import read_codes
 from .medications import read_medications
@@ -50,7 +49,7 @@ def prepare_eicu(raw: Path, out: Path, progress: Callable[[str], None], options:
         raise DataError(f"--treatments {treatments}: unknown{nearest(treatments, TREATMENTS)}")
     check_out(out)
     maps = DrugMaps.read(options.codes_dir)
-    with open_session(options.memory, out) as session:
+    with options.session(out) as session:
         tables = VisitTables(session, dict(PROFILE), not_loaded=("hospital",))
         read_stays(tables, raw)
         progress("stays read")

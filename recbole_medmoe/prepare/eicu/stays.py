@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import DataError
-from ..visits.frame import VisitTables
+from ..visits.frame import VisitTables, profile_column
 from ..visits.session import run, table
 
 __all__ = ["PROFILE", "read_stays"]
@@ -58,7 +58,7 @@ def read_stays(tables: VisitTables, folder: Path) -> None:
             year NULLS LAST, hospital_age NULLS LAST, sha256(coalesce(hospital_stay, '')), number NULLS LAST,
             sha256(visit_id)) AS place
         FROM (SELECT *, min(age) OVER (PARTITION BY patient_id, hospital_stay) AS hospital_age FROM stays)""")
-    run(session, f"CREATE OR REPLACE TABLE visits AS SELECT visit_id, patient_id, place, {', '.join(PROFILE)} "
-                 "FROM placed")
+    profile = ", ".join(f"{name} AS {profile_column(name)}" for name in PROFILE)
+    run(session, f"CREATE OR REPLACE TABLE visits AS SELECT visit_id, patient_id, place, {profile} FROM placed")
     run(session, f"CREATE OR REPLACE TABLE earlier AS SELECT v.visit_id, e.visit_id AS earlier_id "
                  f"FROM placed v JOIN placed e ON v.patient_id = e.patient_id AND ({_KNOWN})")

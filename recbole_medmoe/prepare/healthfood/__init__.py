@@ -1,12 +1,12 @@
 """Healthy food: eICU patients, groceries and dietary rules become the data set ``healthfood``, a simulation."""
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Callable
 
+from ...atomic import replace_folder, restore_folder
 from ...errors import DataError
 from .build import NAME, HealthFood, kept_shares, make_healthfood, write_images, write_tables
 from .document import is_open, write_documents, write_hashes
@@ -40,6 +40,7 @@ def prepare_healthfood(eicu_dir: Path, grocery_dir: Path, usda_file: Path, out: 
         raise DataError(f"{target}: the folder of this data set is called {NAME}; give --out {target / NAME}")
     if target.exists() and not (target / f"{NAME}.inter").is_file() and (target.is_file() or any(target.iterdir())):
         raise DataError(f"{target}: is there already and is no {NAME} data set; name another folder with --out")
+    restore_folder(target)
     data = make_healthfood(eicu_dir, grocery_dir, Path(usda_file), progress)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{NAME}-", dir=target.parent) as temporary:
@@ -53,9 +54,7 @@ def prepare_healthfood(eicu_dir: Path, grocery_dir: Path, usda_file: Path, out: 
         write_hashes(data, is_open(eicu_dir), made)
         if not is_open(eicu_dir):
             made.chmod(0o700)  # derived from credentialed data: for its owner alone
-        if target.exists():
-            os.replace(target, Path(temporary) / "before")
-        os.replace(made, target)
+        replace_folder(made, target)
     splits = {f"split {split.name}: train / valid / test rows":
               f"{len(split.train):,} / {len(split.valid):,} / {len(split.test):,}" for split in data.splits}
     counts = {name: f"{left:,}" for name, left in data.counts}

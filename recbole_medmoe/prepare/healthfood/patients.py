@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from ...errors import DataError
+from ..visits.session import quoted_file
 from .knowledge import medicine_patterns
 
 HEIGHT_CM = (120.0, 220.0)
@@ -65,7 +66,8 @@ def open_tables(folder: Path) -> duckdb.DuckDBPyConnection:
     base.execute("SET threads = 1; SET memory_limit = '2GB'; SET enable_progress_bar = false")
     for table, columns in TABLES.items():
         path = find_table(folder, table)
-        source = base.read_csv(str(path), header=True, all_varchar=True)
+        source = base.sql(f"SELECT * FROM read_csv({quoted_file(path)}, header = true, all_varchar = true, "
+                          "hive_partitioning = false)")
         have = {column.lower() for column in source.columns}
         missing = [column for column in columns if column not in have]
         if missing:

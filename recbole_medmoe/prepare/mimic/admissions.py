@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 from ...errors import DataError
-from ..visits.frame import VisitTables
-from ..visits.order import as_time, order_by_time
+from ..visits.frame import VisitTables, profile_column
+from ..visits.order import as_time, order_by_time, warn_unread
 from ..visits.session import run, table
 
 __all__ = ["PROFILE3", "PROFILE4", "mimic_time", "read_admissions3", "read_admissions4"]
@@ -34,8 +35,18 @@ def _sex(column: str) -> str:
     return f"CASE upper({column}) WHEN 'F' THEN 'female' WHEN 'M' THEN 'male' ELSE 'unknown' END AS sex"
 
 
-def read_admissions3(tables: VisitTables, folder: Path) -> None:
+def _warn(tables: VisitTables, source: str, name: str, columns: tuple[str, ...],
+          progress: Callable[[str], None]) -> None:
+    """Warns of columns that are hardly times."""
+    warn_unread(tables, source, [
+        (column, mimic_time(column), f"{name}, column {column}, are no times as MIMIC has them (2150-01-31 14:05:00); "
+         "give the table as it was published") for column in columns], progress)
+
+
+def read_admissions3(tables: VisitTables, folder: Path, progress: Callable[[str], None]) -> None:
     """Makes ``visits`` and ``earlier`` from MIMIC-III; an age is in whole years at admission, above 89 it is 90.
+
+    ``progress`` is called with a warning for each column most of whose times cannot be read.
 
     Raises:
         DataError: a missing table or column, no admission, or one that comes twice.
@@ -44,6 +55,8 @@ def read_admissions3(tables: VisitTables, folder: Path) -> None:
     admissions = table(tables.session, folder, "admissions",
                        ["subject_id", "hadm_id", "admittime", "dischtime", *tokens])
     patients = table(tables.session, folder, "patients", ["subject_id", "gender", "dob"])
+    _warn(tables, admissions, "admissions", ("admittime", "dischtime"), progress)
+    _warn(tables, patients, "patients", ("dob",), progress)
     # A birth after the admission lost its century in a spreadsheet.
     born = f"""
         SELECT subject_id, {_sex('any_value(gender ORDER BY gender)')}, min({mimic_time('dob')}) AS dob
@@ -56,11 +69,12 @@ def read_admissions3(tables: VisitTables, folder: Path) -> None:
         LEFT JOIN ({born}) p USING (subject_id)""", PROFILE3)
 
 
-def read_admissions4(tables: VisitTables, folder: Path, icu_only: bool) -> None:
+def read_admissions4(tables: VisitTables, folder: Path, icu_only: bool, progress: Callable[[str], None]) -> None:
     """Makes ``visits`` and ``earlier`` from MIMIC-IV; ``anchor_age`` in ``anchor_year`` gives the age at admission.
 
     Args:
         icu_only: only admissions with a stay in an intensive-care unit (``icu/icustays``), as MIMIC-III has them.
+        progress: as ``read_admissions3``.
 
     Raises:
         DataError: a missing table or column, no admission, or one that comes twice.
@@ -69,6 +83,7 @@ def read_admissions4(tables: VisitTables, folder: Path, icu_only: bool) -> None:
     admissions = table(tables.session, folder, "hosp/admissions",
                        ["subject_id", "hadm_id", "admittime", "dischtime", *tokens])
     patients = table(tables.session, folder, "hosp/patients", ["subject_id", "gender", "anchor_age", "anchor_year"])
+    _warn(tables, admissions, "hosp/admissions", ("admittime", "dischtime"), progress)
     born = f"""
         SELECT subject_id, {_sex('any_value(gender ORDER BY gender)')},
                min(TRY_CAST(anchor_year AS INTEGER) - TRY_CAST(anchor_age AS INTEGER)) AS born
@@ -99,7 +114,8 @@ def _take(tables: VisitTables, folder: Path, query: str, profile: dict[str, str]
         raise DataError(f"{folder}: {left - different} hadm_id come twice in the table 'admissions' with other "
                         "contents; each admission has one row")
     age = f"CASE WHEN years < 0 THEN NULL WHEN years >= {OLDEST} THEN {OLDEST} ELSE years END"
-    columns = ", ".join(f"CAST({age} AS DOUBLE) AS age" if name == "age" else name for name in profile)
+    columns = ", ".join(f"{f'CAST({age} AS DOUBLE)' if name == 'age' else name} AS {profile_column(name)}"
+                        for name in profile)
     run(session, f"CREATE OR REPLACE TABLE visits AS SELECT visit_id, patient_id, {columns} FROM admitted")
     run(session, "CREATE OR REPLACE TABLE spans AS SELECT visit_id, began, ended FROM admitted")
     order_by_time(tables)

@@ -14,7 +14,6 @@ from ..visits.document import About
 from ..visits.drugs import DrugMaps
 from ..visits.frame import VisitTables
 from ..visits.medications import Orders
-from ..visits.session import open_session
 from ..visits.write import check_out
 from .admissions import PROFILE3, PROFILE4, read_admissions3, read_admissions4
 from .records import read_codes3, read_codes4, read_prescriptions
@@ -52,7 +51,7 @@ def prepare_mimic3(raw: Path, out: Path, progress: Callable[[str], None], option
     raw = Path(raw)
 
     def read(tables: VisitTables, maps: DrugMaps) -> None:
-        read_admissions3(tables, raw)
+        read_admissions3(tables, raw, progress)
         progress("admissions read")
         read_codes3(tables, raw)
         progress("diagnoses and procedures read")
@@ -79,7 +78,7 @@ def prepare_mimic4(raw: Path, out: Path, progress: Callable[[str], None], option
         raise DataError(f"{raw}: no folder hosp/; give the folder of MIMIC-IV that holds hosp/ and icu/")
 
     def read(tables: VisitTables, maps: DrugMaps) -> None:
-        read_admissions4(tables, raw, icu_only)
+        read_admissions4(tables, raw, icu_only, progress)
         progress("admissions read")
         read_codes4(tables, raw)
         progress("diagnoses and procedures read")
@@ -106,7 +105,7 @@ def _prepare(name: str, raw: Path, out: Path, progress: Callable[[str], None], o
         raise DataError("--drugs-by ndc: needs maps of NDC to RxNorm and of RxNorm to ATC; give --codes-dir")
     check_out(out)
     maps = DrugMaps.read(options.codes_dir)
-    with open_session(options.memory, out) as session:
+    with options.session(out) as session:
         tables = VisitTables(session, dict(profile))
         read(tables, maps)
         command = options.command(f"{name} MIMIC_DIR --drugs-by {drugs_by}{more}", out)

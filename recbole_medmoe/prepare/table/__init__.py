@@ -11,7 +11,8 @@ from ..visits.document import About
 from ..visits.drugs import DrugMaps
 from ..visits.frame import VisitTables
 from ..visits.medications import Orders
-from ..visits.session import open_session, run
+from ..visits.order import check_form
+from ..visits.session import run
 from ..visits.write import check_out
 from .mapping import Mapping, read_mapping
 from .records import WAYS_OF, profile_of, read_coded, read_given, read_visits
@@ -46,9 +47,13 @@ def prepare_table(raw: Path, mapping_file: Path, out: Path, progress: Callable[[
     maps = DrugMaps.read(options.codes_dir)
     orders = Orders(options.codes, _ways(mapping, options), options.fluids)
     local = mapping.medications.system == "local"
-    with open_session(options.memory, out) as session:
+    with options.session(out) as session:
         tables = VisitTables(session, profile_of(mapping))
-        read_visits(tables, raw, mapping)
+        for place, timed in (("", mapping), ("visits.", mapping.visits), ("patients.", mapping.patients),
+                             ("medications.", mapping.medications)):
+            if timed and timed.times is not None:
+                check_form(session, timed.times, f"{mapping_file}: {place}times")
+        read_visits(tables, raw, mapping, progress)
         progress("visits read")
         run(session, "CREATE OR REPLACE TABLE codes (visit_id VARCHAR, kind VARCHAR, code VARCHAR)")
         run(session, "CREATE OR REPLACE TABLE code_names (kind VARCHAR, code VARCHAR, name VARCHAR)")

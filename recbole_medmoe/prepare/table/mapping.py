@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ...errors import DataError
 
 __all__ = ["Coded", "Given", "Mapping", "Patients", "Visits", "read_mapping"]
-_TAKEN = {"atc", "began", "begins", "born", "diag", "earlier", "ended", "item_id", "name", "number", "patient_id",
-          "place", "proc", "visit_id", "visit_no"}
+_TAKEN = {"atc", "diag", "earlier", "item_id", "name", "patient_id", "proc", "visit_id", "visit_no"}
 _Profile = dict[Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$")], str]
 
 
@@ -21,7 +20,13 @@ class _Table(BaseModel):
     file: str
 
 
-class _Described(_Table):
+class _Timed(_Table):
+    """A table with times; ``times`` is the ``strptime`` form of its own, in place of the mapping's."""
+
+    times: str | None = None
+
+
+class _Described(_Timed):
     """A table with profile columns: name in the data set -> column; what is missing is ``unknown`` or an empty cell."""
 
     words: _Profile = Field(default_factory=dict)
@@ -67,7 +72,8 @@ class Patients(_Described):
 
     Args:
         patient: column of the patient's id.
-        born: column of the date of birth, which gives ``age`` in years at the beginning of a visit.
+        born: column of the date of birth, which gives ``age`` in years at the beginning of a visit; ``times`` beside it
+            is its form, where it is another than that of the visits.
     """
 
     patient: str
@@ -90,13 +96,14 @@ class Coded(_Table):
     version: str | None = None
 
 
-class Given(_Table):
+class Given(_Timed):
     """One row for each medication of a visit.
 
     Args:
         visit: column of the visit's id.
         system: what tells the drug. ``name``: its name, strength and form may stand in it; ``rxnorm``, ``ndc``: the
-            code, by the maps of ``--codes-dir``, else the name; ``atc``: the code; ``local``: the codes are the items.
+            code, by the maps of ``--codes-dir``, else the name; ``atc``: the code, whole or truncated at a level;
+            ``local``: the codes are the items.
         code: column of the code.
         name: column of the name.
         route: column of the route.
@@ -128,7 +135,8 @@ class Mapping(BaseModel):
         source: what the records are and where they come from.
         licence: what may be done with the data set.
         open: openly licensed; else the folder is for its owner alone and marked as derived from credentialed records.
-        times: ``strptime`` form of all times, e.g. ``%d.%m.%Y %H:%M``; without it they are ISO dates or times.
+        times: ``strptime`` form of times, e.g. ``%d.%m.%Y %H:%M``, for every table that has none of its own; without
+            it they are ISO dates or times.
         visits: the visits.
         patients: the patients; a visit of a patient that it does not hold is left out.
         diagnoses: the diagnoses.
@@ -148,6 +156,10 @@ class Mapping(BaseModel):
     diagnoses: Coded
     procedures: Coded | None = None
     medications: Given
+
+    def form(self, part: Visits | Patients | Given) -> str | None:
+        """The ``strptime`` form of a table's times; None: ISO."""
+        return part.times if part.times is not None else self.times
 
     @model_validator(mode="after")
     def _profile_once(self) -> Mapping:
@@ -170,10 +182,26 @@ def read_mapping(path: Path) -> Mapping:
     if not path.is_file():
         raise DataError(f"{path}: no such file; docs/data/medication.md shows a mapping")
     try:
-        return Mapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        twice = _named_twice(yaml.compose(text, Loader=yaml.SafeLoader))
+        if twice:
+            raise DataError(f"{path}: {', '.join(twice)}: an entry comes twice; leave one")
+        return Mapping.model_validate(yaml.safe_load(text))
     except ValidationError as fault:
         places = [".".join(str(part) for part in error["loc"]) or "mapping" for error in fault.errors()]
         told = "; ".join(f"{place}: {error['msg']}" for place, error in zip(places, fault.errors()))
         raise DataError(f"{path}: {told}. docs/data/medication.md shows a mapping") from fault
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: not YAML ({fault})") from fault
+    except OSError as fault:
+        raise DataError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+
+
+def _named_twice(node: yaml.Node | None) -> list[str]:
+    """Entries that stand twice in one table of the file, with their lines; YAML itself takes the last."""
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    names = [key.value for key, _ in node.value]
+    own = [f"{key.value} (line {key.start_mark.line + 1})" for place, (key, _) in enumerate(node.value)
+           if key.value in names[:place]]
+    return own + [told for _, value in node.value for told in _named_twice(value)]

@@ -24,7 +24,7 @@ from typing import Iterator
 
 from ...errors import DataError
 
-__all__ = ["LEVELS", "Drug", "DrugMaps", "words_of"]
+__all__ = ["LEVELS", "LOCAL", "Drug", "DrugMaps", "words_of"]
 LEVELS = {"ingredient": 0, "atc3": 4, "atc4": 5, "atc5": 7}  # --codes -> characters of the ATC code
 _TABLE = Path(__file__).resolve().parent / "drug_names.csv"
 _RXNORM, _NDC, _NAMES = "RxNorm_to_ATC.csv", ("ndc2rxnorm_mapping.txt", "ndc2rxnorm.csv"), "atcd.csv"
@@ -38,7 +38,7 @@ _SITES = {"eye": "eye eyes ophthalmic ophth ou od os", "ear": "ear ears otic", "
 _SITE_OF = {word: site for site, words in _SITES.items() for word in words.split()}
 _CODES_OF_SITE = {"eye": ("S01",), "ear": ("S02", "S03"), "nose": ("R01",), "skin": ("D", "M02"),
                   "inhaled": ("R03", "R05CB"), "rectal": ("A06AG", "C05A", "A07E"), "vaginal": ("G01", "G02")}
-_LOCAL = ("A01", "A06AG", "B05C", "C05", "D", "G01", "G02B", "M02", "R01A", "R02", "S", "V04", "V07", "V08")
+LOCAL = ("A01", "A06AG", "B05C", "C05", "D", "G01", "G02B", "M02", "R01A", "R02", "S", "V04", "V07", "V08")
 _FLUIDS = ("B05BA", "B05BB", "B05C", "B05D", "B05XA03", "B05Z")
 _NO_DRUGS = ("V04", "V06", "V07", "V08", "V09")
 
@@ -190,7 +190,7 @@ class DrugMaps:
         if not here:
             if drug.atc or not drug.codes:
                 return drug
-            here = [code for code in drug.codes if not code.startswith(_LOCAL)] or list(drug.codes)
+            here = [code for code in drug.codes if not code.startswith(LOCAL)] or list(drug.codes)
         elif drug.atc in here:
             return drug
         chosen = min(here, key=lambda code: (-self.products[code], code))

@@ -3,14 +3,15 @@ from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Collection, Iterator, Sequence
+from typing import AbstractSet, Callable, Iterator, Sequence
 
 import pandas as pd
 
 from ...errors import DataError
-from .drugs import DrugMaps, words_of
-from .session import Session, batches, open_session, rows, table_header, view
+from .drugs import LOCAL, Drug, DrugMaps, words_of
+from .session import Session, batches, open_session, quoted_file, rows, table_header, view
 
 __all__ = ["DDINTER_LICENCE", "SEVERITIES", "read_interactions"]
 SEVERITIES = ("Major",)  # levels of DDInter that count
@@ -37,7 +38,7 @@ ToItems = Callable[[str], Sequence[str]]  # a drug as the list names it -> items
 
 def read_interactions(path: Path, items: pd.DataFrame, level: str, maps: DrugMaps | None = None, *,
                       severities: Sequence[str] = SEVERITIES,
-                      held: Collection[tuple[str, str]] | None = None) -> pd.DataFrame:
+                      held: AbstractSet[tuple[str, str]] | None = None) -> pd.DataFrame:
     """Pairs of items that a list of interactions names.
 
     A class interacts where one of its drugs in the data does, a combination where one of its parts does.
@@ -56,41 +57,43 @@ def read_interactions(path: Path, items: pd.DataFrame, level: str, maps: DrugMap
         level: level of the items, a key of ``drugs.LEVELS``; ``local`` for items that no code map knows.
         maps: drug names and codes; None: the package's own.
         severities: levels of DDInter that count.
-        held: (item, ingredient) of the data: only these drugs of a class count where the list names drugs. None: all
+        held: (item, ingredient) of the data: only these drugs of a class count where the list names drugs; where the
+            data have the code of a class in place of an ingredient (``c07ab``), every drug of that class. None: all
             that are known, also such as nobody had (butalbital, which would make paracetamol's class interact).
 
     Returns:
-        item_a < item_b, severity (the worst that is named), sorted, each pair once. Empty where no pair of items is
-        named. ``attrs["licence"]``: DDInter's notice, which holds for what is made from it; None for other lists.
+        item_a < item_b, severity (the worst that is named), sorted, each pair once; empty where no pair is named.
+        ``attrs["licence"]``: DDInter's notice, which holds for what is made from it; None for other lists.
+        ``attrs["named"]``: how many items the list names, in whatever pair and severity; None for a list of items.
 
     Raises:
         DataError: no such file, another layout, or a list of drugs for items without ATC codes.
     """
     files = _files(Path(path))
-    known = set(items["item_id"])
-    maps = maps or DrugMaps.read()
+    known, maps = set(items["item_id"]), maps or DrugMaps.read()
     order = {severity.lower(): place for place, severity in enumerate(severities)}
     worst: dict[tuple[str, str], tuple[int, str]] = {}
-    from_ddinter = False
+    named: set[str] = set()
+    from_ddinter = of_drugs = False
     with tempfile.TemporaryDirectory(prefix="recbole_medmoe-ddi-") as folder, \
             open_session("500MB", Path(folder) / "ddi") as session:
         for file in files:
             header = {name.lower() for name in table_header(session, file)}
             from_ddinter |= {name.lower() for name in _DDINTER} <= header
-            pairs, to_items = _reader(session, file, level, maps, severities, held)
-            memo: dict[str, list[str]] = {}
+            of_drugs |= not set(_ITEMS[:2]) <= header
+            pairs, to_items, drugs = _reader(session, file, level, maps, severities, held)
+            found = {drug: [item for item in to_items(drug) if item in known] for drug, in rows(session, drugs)}
+            named.update(*found.values())
             for first, second, severity in pairs:
-                for name in (first, second):
-                    if name not in memo:
-                        memo[name] = [item for item in to_items(name) if item in known]
                 rank = (order.get(severity.lower(), len(order)), severity)
-                for a in memo[first]:
-                    for b in memo[second]:
+                for a in found[first]:
+                    for b in found[second]:
                         if a != b:
                             pair = (min(a, b), max(a, b))
                             worst[pair] = min(worst.get(pair, rank), rank)
     made = pd.DataFrame([(*pair, severity) for pair, (_, severity) in sorted(worst.items())], columns=list(_ITEMS))
     made.attrs["licence"] = DDINTER_LICENCE if from_ddinter else None
+    made.attrs["named"] = len(named) if of_drugs else None
     return made
 
 
@@ -106,8 +109,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _reader(session: Session, file: Path, level: str, maps: DrugMaps, severities: Sequence[str],
-            held: Collection[tuple[str, str]] | None) -> tuple[Pairs, ToItems]:
-    """Pairs of one file, and what makes items of its drugs."""
+            held: AbstractSet[tuple[str, str]] | None) -> tuple[Pairs, ToItems, str]:
+    """Pairs of one file, what makes items of its drugs, and the query of all drugs that it names."""
     have = {name.lower() for name in table_header(session, file)}
 
     def holds(columns: Sequence[str]) -> bool:
@@ -115,7 +118,8 @@ def _reader(session: Session, file: Path, level: str, maps: DrugMaps, severities
 
     if holds(_ITEMS[:2]):
         view(session, file, "ddi", _ITEMS[:2], optional=_ITEMS[2:])
-        return _pairs(session, "SELECT item_a, item_b, coalesce(severity, '') FROM ddi"), lambda item: [item]
+        query = "SELECT item_a, item_b, coalesce(severity, '') FROM ddi WHERE item_a IS NOT NULL AND item_b IS NOT NULL"
+        return _pairs(session, query), lambda item: [item], _names(_ITEMS)
     if not any(map(holds, (_DDINTER, _TWOSIDES, _STITCH_PAIRS))):
         raise DataError(f"{file}: no list of interactions: it has the columns {', '.join(sorted(have))}; right ones "
                         f"are {_RIGHT}")
@@ -129,22 +133,41 @@ def _reader(session: Session, file: Path, level: str, maps: DrugMaps, severities
         drug = maps.names.get(words_of(name))
         if drug is None or drug.kind != "drug":
             return []
-        own = (maps.at_site(drug, None).code(level), drug.ingredient)
-        return sorted({item for item, ingredient in (own, *reached.get(drug.ingredient, ()))
-                       if item and (held is None or (item, ingredient) in held)})
+        return sorted({item for item, one in (*_items_of(maps, drug, level), *reached.get(drug.ingredient, ()))
+                       if held is None or not held.isdisjoint(_ways_to_hold(item, one))})
 
     if holds(_DDINTER):
         view(session, file, "ddi", _DDINTER)
         wanted = ", ".join(f"'{name.lower()}'" for name in severities)
         query = f"SELECT drug_a, drug_b, level FROM ddi WHERE lower(level) IN ({wanted}) AND drug_a IS NOT NULL " \
                 "AND drug_b IS NOT NULL"
-        return _pairs(session, query), by_name
+        return _pairs(session, query), by_name, _names(_DDINTER)
     if holds(_TWOSIDES):
         view(session, file, "ddi", _TWOSIDES)
-        return _pairs(session, _rarest(_TWOSIDES)), by_name
+        return _pairs(session, _rarest(_TWOSIDES)), by_name, _names(_TWOSIDES)
     view(session, file, "ddi", _STITCH_PAIRS)
     codes = _stitch_codes(session, file.parent)
-    return _pairs(session, _rarest(_STITCH_PAIRS)), lambda stitch: _items_of_codes(maps, codes.get(stitch, ()), level)
+    return _pairs(session, _rarest(_STITCH_PAIRS)), \
+        lambda stitch: _items_of_codes(maps, codes.get(stitch, ()), level), _names(_STITCH_PAIRS)
+
+
+def _names(columns: Sequence[str]) -> str:
+    """Query: all drugs that a list names, in whatever pair."""
+    first, second = (f'"{name.lower()}"' for name in columns[:2])
+    return (f"SELECT DISTINCT unnest([{first}, {second}]) AS drug FROM ddi "
+            f"WHERE {first} IS NOT NULL AND {second} IS NOT NULL")
+
+
+def _items_of(maps: DrugMaps, drug: Drug, level: str) -> list[tuple[str, Drug]]:
+    """(item, the drug with that item's code): its own code, and the others that it has for use in the whole body."""
+    codes = {maps.at_site(drug, None).atc, *(code for code in drug.codes if not code.startswith(LOCAL))}
+    ones = [replace(drug, atc=code) for code in codes]
+    return [(item, one) for one in ones if (item := one.code(level))]
+
+
+def _ways_to_hold(item: str, drug: Drug) -> set[tuple[str, str]]:
+    """(item, ingredient) by which data may hold a drug: its name, or the code of its class in place of a name."""
+    return {(item, drug.ingredient), *((item, (drug.atc or "")[:digits].lower()) for digits in (4, 5) if drug.atc)}
 
 
 def _pairs(session: Session, query: str) -> Pairs:
@@ -160,23 +183,24 @@ def _rarest(columns: Sequence[str]) -> str:
             f"WHERE {effect} IS NOT NULL GROUP BY 1 ORDER BY count(*), {effect} LIMIT {RAREST_EFFECTS})")
 
 
-def _combinations(maps: DrugMaps, level: str) -> dict[str, list[tuple[str, str]]]:
-    """Ingredient -> (item, name) of the combinations that it is a part of, ``hydrocodone and paracetamol``.
+def _combinations(maps: DrugMaps, level: str) -> dict[str, list[tuple[str, Drug]]]:
+    """Ingredient -> (item, drug) of the combinations that it is a part of, ``hydrocodone and paracetamol``.
 
     Not for skin and eye, and not where the item is that of another part alone: ``butalbital with paracetamol`` is in
     the class of paracetamol, which does not interact as butalbital does.
     """
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[tuple[str, Drug]]] = {}
     for drug in {drug.ingredient: drug for drug in maps.names.values() if drug.kind == "drug"}.values():
         known = [maps.names.get(words_of(name)) for name in re.split(r",? and |, | with ", drug.ingredient)]
         parts = {part.ingredient: part for part in known if part and part.ingredient != drug.ingredient}
-        item = maps.at_site(drug, None).code(level)
+        one = maps.at_site(drug, None)
+        item = one.code(level)
         if item is None or (drug.atc or "").startswith(_OUTSIDE):
             continue
         for part in parts:
             others = {maps.at_site(other, None).code(level) for name, other in parts.items() if name != part}
             if item not in others:
-                found.setdefault(part, []).append((item, drug.ingredient))
+                found.setdefault(part, []).append((item, one))
     return found
 
 
@@ -190,9 +214,9 @@ def _stitch_codes(session: Session, folder: Path) -> dict[str, list[str]]:
     if not found:
         raise DataError(f"{folder}: no {_STITCH}, which tells the ATC codes of the STITCH ids of the list beside it")
     codes: dict[str, list[str]] = {}
-    for stitch, code in rows(session, "SELECT column0, column1 FROM read_csv(?, header = false, all_varchar = true, "
-                                      "delim = ',', names = ['column0', 'column1'], null_padding = true)",
-                             [str(found[0])]):
+    for stitch, code in rows(session, f"SELECT column0, column1 FROM read_csv({quoted_file(found[0])}, header = false, "
+                                      "all_varchar = true, delim = ',', names = ['column0', 'column1'], "
+                                      "null_padding = true, hive_partitioning = false)"):
         if stitch and code:
             codes.setdefault(stitch, []).append(code)
     return codes

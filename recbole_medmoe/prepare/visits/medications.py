@@ -9,7 +9,7 @@ import pandas as pd
 
 from .drugs import Drug, DrugMaps
 from .frame import VisitTables
-from .session import rows, run
+from .session import rows, run, spaced
 
 __all__ = ["Orders", "item_column", "name_items", "ndc_column", "read_orders"]
 _HALF = 0.5  # of the rows; a map that knows fewer is told as a warning
@@ -112,12 +112,13 @@ def _tell(tables: VisitTables, read: Counter[str], orders: Orders, progress: Cal
         share = read[way] / max(1, read["orders"])
         tables.notes[f"orders whose drug is known by {way}"] = f"{share:.1%}"
         if share < _HALF:
-            progress(f"warning: only {share:.1%} of the orders are known by {way}; other maps go in with --codes-dir")
+            remedy = "name the column of the codes" if way == "atc" else "other maps go in with --codes-dir"
+            progress(f"warning: only {share:.1%} of the orders are known by {way}; {remedy}")
 
 
 def item_column(column: str) -> str:
     """SQL: a local code as an item's token, without spaces and quotation marks."""
-    return f"regexp_replace({column}, '[\\s\"]+', '_', 'g')"
+    return spaced(column, "_")
 
 
 def ndc_column(column: str) -> str:

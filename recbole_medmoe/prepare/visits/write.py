@@ -1,20 +1,19 @@
 """Writes the data set folder of visits: made beside its place and put there whole, so that an error leaves no half."""
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import yaml
 
-from ...atomic import PARTS, TAKEN_FOR_MISSING, inter_path, write_manifest
+from ...atomic import PARTS, TAKEN_FOR_MISSING, inter_path, replace_folder, restore_folder, write_manifest
 from ...errors import DataError
-from ...paths import properties_dir
+from ...paths import EXAMPLE, properties_dir
 from .document import About, readme, statistic_rows
-from .frame import VisitTables
-from .session import quoted, run
+from .frame import VisitTables, profile_column
+from .session import quoted, run, spaced
 from .session import rows as rows_of
 from .splits import DEFAULT_SPLIT, make_splits
 from .text import write_visit_texts
@@ -29,14 +28,20 @@ DDI, DDI_LICENCE = "ddi.csv", "LICENSE-ddi.txt"
 def check_out(out: Path) -> None:
     """Refuses a folder that is there and is no data set of that name; converters call it before they read anything.
 
+    A data set that a killed run left aside is put back first.
+
     Raises:
-        DataError: a file, or a folder with other content.
+        DataError: a file, a folder with other content, or a name that no data set can have.
     """
+    restore_folder(out)
     if out.exists() and not (out / f"{out.name}.inter").is_file() and (out.is_file() or any(out.iterdir())):
         raise DataError(f"{out}: is there already and is no data set called {out.name}; name another folder with --out")
     if "." in out.name or not out.name.strip():
         raise DataError(f"{out}: a data set's name has no dot, since dots part the names of its files; "
                         "name another folder with --out")
+    if out.name == EXAMPLE:
+        raise DataError(f"{out}: RecBole reads its own data set under the name {EXAMPLE}, wherever yours lies; name "
+                        "another folder with --out")
 
 
 def write_visits(tables: VisitTables, out: Path, about: About, *, ddi: pd.DataFrame | None = None,
@@ -59,9 +64,11 @@ def write_visits(tables: VisitTables, out: Path, about: About, *, ddi: pd.DataFr
 
     Raises:
         DataError: ``out`` holds something else, too few patients are left, or a code that would be read as missing.
+        OSError: a full disk; the converters' ``open_session`` tells it with the folder.
     """
     out = Path(out).absolute()
     check_out(out)
+    _check_left(tables)
     _check_tokens(tables)
     _make_tokens(tables)
     if ddi is not None:
@@ -90,13 +97,21 @@ def write_visits(tables: VisitTables, out: Path, about: About, *, ddi: pd.DataFr
         write_manifest(made, name=out.name, title=about.title, source=about.source, licence=about.licence,
                        command=about.command, counts=[count.model_dump(exclude_none=True) for count in tables.counts],
                        splits=splits, default_split=DEFAULT_SPLIT, derived_from_credentialed=not about.is_open)
-        if out.exists():
-            os.replace(out, Path(temporary) / "before")
-        os.replace(made, out)
+        replace_folder(made, out)
     counts = {count.filter: f"{count.kept:,}" for count in tables.counts}
     told = {f"split {split}: train / valid / test rows": " / ".join(f"{rows[split, part]:,}" for part in PARTS)
             for split in splits}
     return {**counts, **tables.notes, **facts, **told}
+
+
+def _check_left(tables: VisitTables) -> None:
+    """Refuses tables without a visit, and tells where they went: it is most often a wrong column of ids."""
+    if tables.number("SELECT count(*) FROM visits"):
+        return
+    last = max((place for place, count in enumerate(tables.counts) if count.kept), default=0)
+    steps = "; ".join(f"{count.filter}: {count.kept:,}" for count in tables.counts[:last + 2])
+    raise DataError(f"no visit is left. What each step kept: {steps}. Do all tables name visits and patients by the "
+                    "same ids? If so, give more records or loosen the filters (--min-item-visits, --min-items)")
 
 
 def _check_tokens(tables: VisitTables) -> None:
@@ -135,10 +150,10 @@ def _copy(query: str, path: Path, delimiter: str = "\t") -> str:
 def _cell(expression: str, name: str, kind: str) -> str:
     """Column of an atomic file: no tab, line break or quotation mark, whole numbers without ``.0``."""
     if kind == "float":
-        cell = (f"CASE WHEN {expression} = floor({expression}) THEN CAST(CAST({expression} AS BIGINT) AS VARCHAR) "
-                f"ELSE CAST({expression} AS VARCHAR) END")
+        cell = (f"CASE WHEN {expression} = floor({expression}) THEN coalesce(CAST(TRY_CAST({expression} AS BIGINT) AS "
+                f"VARCHAR), CAST({expression} AS VARCHAR)) ELSE CAST({expression} AS VARCHAR) END")
     elif kind == "token":
-        cell = f"trim(regexp_replace({expression}, '[\\s\"]+', ' ', 'g'))"
+        cell = f"trim({spaced(expression, ' ')})"
     else:
         cell = expression
     return f'{cell} AS "{name}:{kind}"'
@@ -146,7 +161,7 @@ def _cell(expression: str, name: str, kind: str) -> str:
 
 def _token(code: str) -> str:
     """A code as one part of a sequence: spaces, which part sequences, become ``_``."""
-    return f"regexp_replace({code}, '[\\s\"]+', '_', 'g')"
+    return spaced(code, "_")
 
 
 def _write_sides(tables: VisitTables, out: Path) -> None:
@@ -164,7 +179,7 @@ def _write_sides(tables: VisitTables, out: Path) -> None:
     columns = [_cell("t.token", "visit_id", "token"), _cell("patient", "patient_id", "token"),
                _cell("t.visit_no", "visit_no", "float"), _cell("earlier", "earlier", "token_seq"),
                _cell("diag", "diag", "token_seq"), _cell("proc", "proc", "token_seq"),
-               *(_cell(f'v."{name}"', name, kind) for name, kind in tables.profile.items())]
+               *(_cell(f"v.{profile_column(name)}", name, kind) for name, kind in tables.profile.items())]
     run(session, _copy(f"SELECT {', '.join(columns)} FROM visits v JOIN visit_tokens t USING (visit_id) "
                        "JOIN patient_tokens USING (patient_id) LEFT JOIN code_lists USING (visit_id) "
                        "LEFT JOIN earlier_lists USING (visit_id) ORDER BY t.token", out / f"{out.name}.user"))
@@ -195,11 +210,13 @@ def _take_ddi(tables: VisitTables, ddi: pd.DataFrame) -> None:
 
 
 def _write_settings(tables: VisitTables, out: Path) -> None:
-    """``<name>.yaml``: task, id columns and what a run loads; not where properties/ has the settings of this name."""
-    if (properties_dir() / "dataset" / f"{out.name}.yaml").is_file():
-        return
+    """``<name>.yaml``: task, id columns and what a run loads; not where properties/ says the same under this name."""
     profile = [name for name in tables.profile if name not in tables.not_loaded]
     # Ids and order are read by the visit models from the file itself; as features they would tell who is asked for.
-    settings = {"task": "medication", "USER_ID_FIELD": "visit_id", "ITEM_ID_FIELD": "item_id", "load_col": {
-        "inter": ["visit_id", "item_id"], "item": ["item_id"], "user": ["visit_id", "diag", "proc", *profile]}}
+    loaded = {"inter": ["visit_id", "item_id"], "item": ["item_id"], "user": ["visit_id", "diag", "proc", *profile]}
+    settings: dict[str, Any] = {"task": "medication", "USER_ID_FIELD": "visit_id", "ITEM_ID_FIELD": "item_id",
+                                "load_col": loaded}
+    shipped = properties_dir() / "dataset" / f"{out.name}.yaml"
+    if shipped.is_file() and settings.items() <= yaml.safe_load(shipped.read_text(encoding="utf-8")).items():
+        return
     (out / f"{out.name}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

@@ -103,8 +103,8 @@ def test_a_missing_table_is_named_and_nothing_is_written(raw, write_raw, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eicu"]
 
 
-def test_too_strict_filters_leave_too_few_patients(prepare):
-    with pytest.raises(DataError, match="0 patients are left"):
+def test_too_strict_filters_leave_no_visit(prepare):
+    with pytest.raises(DataError, match="no visit is left.*medications in at least 1000 visits: 0. Do"):
         prepare(min_item_visits=1000)
 
 

@@ -76,11 +76,11 @@ def test_places_extend_the_known_order(read, make_stay):
 def test_the_profile(read, make_stay):
     tables = read(make_stay(1, 0, age="> 89", gender="Male"), make_stay(2, 1, age="", gender="", ethnicity="",
                                                                         unitadmitsource="", hospitalid="74"))
-    found = rows(tables.session, "SELECT age, sex, ethnicity, admission_source, unit_type, stay_type FROM visits "
-                                 "ORDER BY visit_id")
+    found = rows(tables.session, "SELECT COLUMNS('profile (age|sex|ethnicity|admission_source|unit_type|stay_type)') "
+                                 "FROM visits ORDER BY visit_id")
     assert found == [(90, "male", "Caucasian", "Floor", "MICU", "admit"),
                      (None, "unknown", "unknown", "unknown", "MICU", "admit")]
-    hospitals = [row[0] for row in rows(tables.session, "SELECT hospital FROM visits")]
+    hospitals = [row[0] for row in rows(tables.session, 'SELECT "profile hospital" FROM visits')]
     assert sorted(hospitals) == ["h001", "h002"]
 
 

@@ -87,6 +87,15 @@ def test_gzip_case_and_the_order_of_rows_change_no_byte(write3: Write, made: Pat
     assert _bytes(tmp_path / "again" / "m3") == _bytes(made)
 
 
+def test_times_of_another_form_are_told(write3: Write, rows3: Rows, tmp_path: Path) -> None:
+    for row in rows3["ADMISSIONS"]:
+        row[3] = "05.01.2150 (secret)"
+    lines: list[str] = []
+    prepare_mimic3(write3(), tmp_path / "m3", lines.append, FEW)
+    warned = [line for line in lines if line.startswith("warning: 100.0% of the cells of admissions, column admittime")]
+    assert len(warned) == 1 and "2150-01-31 14:05:00" in warned[0] and "secret" not in warned[0]
+
+
 def test_times_of_a_spreadsheet_are_read(write3: Write, rows3: Rows, made: Path, tmp_path: Path) -> None:
     def short(time: str) -> str:
         date, clock = time.split()
@@ -203,6 +212,21 @@ def test_interactions_ride_along(write3: Write, tmp_path: Path) -> None:
     summary = _prepare(write3(), tmp_path / "m3", VisitOptions(min_item_visits=2, ddi=tmp_path / "ddi.csv"))
     assert (tmp_path / "m3" / "ddi.csv").read_text() == "item_a,item_b,severity\nB01AA,C03CA,Major\n"
     assert summary["interacting pairs of medications"] == "1"
+
+
+def test_a_published_cohort_is_made(write3: Write, rows3: Rows, tmp_path: Path) -> None:
+    """24 visits are of the 12 patients with two; one of them has no procedure."""
+    rows3["PROCEDURES_ICD"] = [["1", row[1], row[2], "1", "3893"] for row in rows3["ADMISSIONS"] if row[2] != "2004"]
+    options = VisitOptions(min_item_visits=1, min_visits=2, top_medications=3, top_diagnoses=1, need_procedures=True,
+                           split_by="id")
+    summary = _prepare(write3(), tmp_path / "m3", options)
+    assert [summary[name] for name in (
+        "visits of patients with at least 2 visits that have a medication", "the 3 commonest medications",
+        "the 1 commonest diagnosis codes", "visits with a procedure")] == ["24", "3", "1", "23"]
+    manifest = read_manifest(tmp_path / "m3")
+    assert manifest.command.endswith("--min-visits 2 --top-medications 3 --top-diagnoses 1 --split-by id "
+                                     "--need-procedures")
+    assert "in the order of their raw ids" in manifest.splits["patient"].description
 
 
 def test_the_command_names_every_option_and_no_place(made: Path) -> None:

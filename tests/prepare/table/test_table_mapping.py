@@ -67,6 +67,15 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
         read_mapping(tmp_path / "m.yaml")
 
 
+@pytest.mark.parametrize(("text", "told"), [("title: a\ntitle: b\n", "title (line 2)"),
+                                            ("visits: {file: v.csv, visit: V, visit: W}", "visit (line 1)")])
+def test_an_entry_that_comes_twice_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as fault:
+        read_mapping(tmp_path / "m.yaml")
+    assert f"{told}: an entry comes twice" in str(fault.value)
+
+
 def test_the_mappings_of_the_documentation_are_right(tmp_path: Path) -> None:
     blocks = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1:]
     assert len(blocks) >= 2

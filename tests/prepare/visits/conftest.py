@@ -13,8 +13,9 @@ from recbole_medmoe.prepare.visits.session import Session, open_session
 from recbole_medmoe.prepare.visits.write import write_visits
 
 ABOUT = About("Made-up visits", ["made up"], "none", "made by a test", True, text="## How\n\nBy hand.")
-HEADERS = {"visits": ["visit_id", "patient_id", "place", "age", "sex"], "earlier": ["visit_id", "earlier_id"],
-           "codes": ["visit_id", "kind", "code"], "code_names": ["kind", "code", "name"],
+HEADERS = {"visits": ["visit_id", "patient_id", "place", "profile age", "profile sex"],
+           "earlier": ["visit_id", "earlier_id"], "codes": ["visit_id", "kind", "code"],
+           "code_names": ["kind", "code", "name"],
            "medications": ["visit_id", "item_id"], "items": ["item_id", "name", "atc"]}
 Rows = dict[str, list[Sequence[object]]]
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from recbole_medmoe.errors import DataError
+from recbole_medmoe.prepare.visits.drugs import DrugMaps
 from recbole_medmoe.prepare.visits.interactions import read_interactions
 
 ITEMS = pd.DataFrame([(code, "", code) for code in ("C07AB", "B01AA", "C01BD", "B01AC")],
@@ -128,3 +129,40 @@ def test_what_is_made_from_ddinter_bears_its_licence(tmp_path: Path, layout: str
     (tmp_path / "A.csv").write_text(layout)
     told = read_interactions(tmp_path / "A.csv", ITEMS, "atc4").attrs["licence"]
     assert (licence in told) if licence else told is None
+
+
+def test_where_the_data_hold_the_code_of_a_class_every_drug_of_it_counts(tmp_path: Path) -> None:
+    (tmp_path / "A.csv").write_text(DDINTER)
+    held = {("B01AA", "b01aa"), ("C01BD", "amiodarone"), ("C07AB", "c07ab02"), ("B01AC", "acetylsalicylic acid")}
+    assert _pairs(tmp_path / "A.csv", held=held) == [("B01AA", "C01BD", "Major")]  # type: ignore[arg-type]
+
+
+def test_at_a_higher_level_only_the_class_of_the_data_counts(tmp_path: Path) -> None:
+    """C07AB in the data is an item C07A: metoprolol is in it, propranolol (C07AA) is not."""
+    path = _write_ddinter(tmp_path / "A.csv", ("Metoprolol", "Warfarin"), ("Propranolol", "Amiodarone"))
+    items = pd.DataFrame([(code, "", code) for code in ("C07A", "B01A", "C01B")], columns=["item_id", "name", "atc"])
+    held = {("C07A", "c07ab"), ("B01A", "b01a"), ("C01B", "amiodarone")}
+    assert _pairs(path, "atc3", items, held=held) == [("B01A", "C07A", "Major")]  # type: ignore[arg-type]
+
+
+def test_another_code_of_an_ingredient_counts_where_the_data_have_it(tmp_path: Path) -> None:
+    """With the ATC index acetylsalicylic acid is N02BA01 too, and D10AF (skin) never counts."""
+    (tmp_path / "atcd.csv").write_text("atc_code,atc_name\nN02BA01,acetylsalicylic acid\nB01AC06,acetylsalicylic acid\n"
+                                       "D10AF01,acetylsalicylic acid\n")
+    path = _write_ddinter(tmp_path / "A.csv", ("Acetylsalicylic acid", "Warfarin"))
+    items = pd.DataFrame([(code, "", code) for code in ("N02BA", "B01AA", "B01AC", "D10AF")],
+                         columns=["item_id", "name", "atc"])
+    held = {(code, "acetylsalicylic acid") for code in ("N02BA", "D10AF")} | {("B01AA", "warfarin")}
+    found = read_interactions(path, items, "atc4", DrugMaps.read(tmp_path), held=held)
+    assert found[["item_a", "item_b"]].values.tolist() == [["B01AA", "N02BA"]]
+
+
+def test_items_that_a_list_of_drugs_names_are_counted_whatever_the_severity(tmp_path: Path) -> None:
+    """Metoprolol's class stands in a Moderate pair alone, and no drug of B01AC is named."""
+    (tmp_path / "A.csv").write_text("Drug_A,Drug_B,Level\nWarfarin,Amiodarone,Major\nMetoprolol,Amiodarone,Moderate\n")
+    assert read_interactions(tmp_path / "A.csv", ITEMS, "atc4").attrs["named"] == 3
+
+
+def test_a_list_of_items_is_not_asked_how_many_it_names(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("item_a,item_b\nC07AB,B01AA\n")
+    assert read_interactions(tmp_path / "own.csv", ITEMS, "local").attrs["named"] is None

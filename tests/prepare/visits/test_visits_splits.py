@@ -73,3 +73,35 @@ def test_too_few_patients_are_refused_and_nothing_is_written(fill, visit_rows, w
     with pytest.raises(DataError, match="9 patients are left, too few to split; 10 are needed"):
         write(fill(visit_rows))
     assert not (tmp_path / "made").exists()
+
+
+def _by_id(tables, write, tmp_path, name):
+    """Raw patient -> part, of the split in the order of ids."""
+    tables.split_by = "id"
+    write(tables, name)
+    tokens = dict(tables.session.execute("SELECT token, patient_id FROM visit_tokens JOIN visits USING (visit_id)")
+                  .fetchall())
+    return {tokens[visit]: part for part in PARTS
+            for visit in read_atomic(inter_path(tmp_path / name, "patient", part))["visit_id"]}
+
+
+def test_patients_in_the_order_of_their_ids_are_split_8_to_1_to_1(tables, write, tmp_path):
+    raw = sorted(f"patient{number}" for number in range(30))
+    parts = _by_id(tables, write, tmp_path, "made")
+    assert [parts[patient] for patient in raw] == ["train"] * 24 + ["valid"] * 3 + ["test"] * 3
+
+
+def test_ids_that_are_numbers_are_in_the_order_of_numbers(fill, visit_rows, write, tmp_path):
+    visit_rows["visits"] = [(visit, str(int(patient.removeprefix("patient")) + 95), *rest)
+                            for visit, patient, *rest in visit_rows["visits"]]
+    parts = _by_id(fill(visit_rows), write, tmp_path, "made")
+    assert [parts[str(number)] for number in range(95, 125)] == ["train"] * 24 + ["valid"] * 3 + ["test"] * 3
+
+
+def test_the_order_of_ids_changes_the_default_split_alone(tables, write, tmp_path):
+    write(tables, "hashed")
+    _by_id(tables, write, tmp_path, "ordered")
+    same = {split: all(inter_path(tmp_path / "hashed", split, part).read_bytes()
+                       == inter_path(tmp_path / "ordered", split, part).read_bytes() for part in PARTS)
+            for split in ("patient", "fold0", "fold4", "warm_visit")}
+    assert same == {"patient": False, "fold0": True, "fold4": True, "warm_visit": True}

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from recbole_medmoe.atomic import (check_manifest, read_atomic, read_manifest, read_texts, validate_folder)
+from recbole_medmoe.config.places import find_place
 from recbole_medmoe.errors import DataError
+from recbole_medmoe.paths import properties_dir
 from recbole_medmoe.prepare.visits.write import check_out
 
 DDI = pd.DataFrame({"item_a": ["M3", "M0", "M0", "M9", "M2"], "item_b": ["M0", "M3", "M6", "M0", "M2"],
@@ -83,6 +85,17 @@ def test_codes_are_sorted_and_hold_no_space(tables, write, tmp_path):
     assert "diag,organ|liver_pain,liver pain\n" in (tmp_path / "made" / "codes.csv").read_text()
 
 
+def test_no_sign_parts_a_code_or_a_word(fill, visit_rows, write, tmp_path):
+    signs = ["\t", "\n", "\x00", "\x0b", "\x1c", "\x85", "\xa0", "\u2028", "\u3000", '"', ' "\r\n ']
+    visit_rows["codes"] += [("raw3", "diag", f"a{sign}b") for sign in signs]
+    visit_rows["visits"] = [(*row[:4], f"in{signs[place % len(signs)]}between")
+                            for place, row in enumerate(visit_rows["visits"])]
+    write(fill(visit_rows))
+    user = read_atomic(tmp_path / "made" / "made.user")
+    assert sorted({*user["diag"].explode()})[0] == "a_b" and set(user["sex"]) == {"in between"}
+    assert len({*user["diag"].explode()}) == 8
+
+
 def test_texts_tell_ends_of_paths_and_no_medication(tables, write, tmp_path):
     write(tables)
     texts = read_texts(tmp_path / "made" / "text" / "user.jsonl")
@@ -120,8 +133,34 @@ def test_the_settings_load_no_ids_and_no_column_that_is_off(tables, write, tmp_p
 
 
 def test_settings_that_ship_are_not_written_twice(tables, write, tmp_path):
+    shipped = yaml.safe_load((properties_dir() / "dataset" / "eicu-demo.yaml").read_text())
+    tables.profile = {name: "float" if name == "age" else "token" for name in shipped["load_col"]["user"][3:]}
+    for name in [*tables.profile][2:]:
+        tables.session.execute(f'ALTER TABLE visits ADD COLUMN "profile {name}" VARCHAR')
     write(tables, "eicu-demo")
     assert not (tmp_path / "eicu-demo" / "eicu-demo.yaml").exists()
+
+
+def test_other_columns_under_a_name_that_ships_have_settings_of_their_own(tables, write, tmp_path):
+    write(tables, "eicu-demo")
+    place = find_place("eicu-demo", str(tmp_path), [])
+    assert place.yaml == tmp_path / "eicu-demo" / "eicu-demo.yaml"
+    assert yaml.safe_load(place.yaml.read_text())["load_col"]["user"] == ["visit_id", "diag", "proc", "age", "sex"]
+
+
+@pytest.mark.parametrize(("number", "told"), [(1e300, "1e+300"), (-2e19, "-2e+19"), (3e9, "3000000000"), (0.5, "0.5")])
+def test_numbers_of_any_size(fill, visit_rows, write, tmp_path, number, told):
+    visit_rows["visits"] = [(*row[:3], number, row[4]) for row in visit_rows["visits"]]
+    write(fill(visit_rows))
+    assert f"\t{told}\tfemale\n" in (tmp_path / "made" / "made.user").read_text()
+
+
+def test_without_a_visit_what_each_step_kept_is_told(tables, write):
+    for told, kept in (("visits read", 60), ("visits with a diagnosis", 0), ("medications", 0)):
+        tables.count(told, kept)
+    tables.session.execute("DELETE FROM visits")
+    with pytest.raises(DataError, match="kept: visits read: 60; visits with a diagnosis: 0. Do all"):
+        write(tables)
 
 
 def test_the_manifest_tells_splits_counts_and_licence(tables, write, tmp_path):
@@ -162,6 +201,18 @@ def test_features_already_there_are_kept(tables, write, tmp_path):
     (tmp_path / "made" / "features" / "bank").write_text("vectors")
     write(tables)
     assert (tmp_path / "made" / "features" / "bank").read_text() == "vectors"
+
+
+def test_a_data_set_that_a_killed_run_left_aside_is_put_back(tables, write, tmp_path):
+    write(tables)
+    (tmp_path / "made").rename(tmp_path / ".made.before")
+    check_out(tmp_path / "made")
+    assert check_manifest(tmp_path / "made") == [] and not (tmp_path / ".made.before").exists()
+
+
+def test_the_name_of_recboles_example_is_refused(tmp_path):
+    with pytest.raises(DataError, match="RecBole reads its own data set under the name ml-100k"):
+        check_out(tmp_path / "ml-100k")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -1,0 +1,119 @@
+"""A model's language model, from the model's parameters and the configuration, and what tuning it takes."""
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..encoders.backbones import Backbone, resolve_backbone
+from ..encoders.gguf import converted_folder
+from ..encoders.estimate import ASSUMED_SHARE, Plan, Shape, epoch_operations, kept_bytes, product_rate, \
+    trained_bytes, weight_bytes
+from ..encoders.hardware import compute_dtype, whole_memory
+from ..encoders.lora import LoraSpec
+from ..encoders.reader import PromptReader
+from ..encoders.split import SplitBackbone
+from ..errors import ConfigError
+from ..layers import leave_out_frozen
+
+
+log = logging.getLogger("recbole_medmoe")
+
+
+def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: bool = False,
+                  quantise: str | None = None) -> PromptReader:
+    """The backbone with its adapters, on the device of the configuration; its frozen weights are not saved.
+
+    Args:
+        p: a model's parameters, with ``backbone``, ``tuned_layers``, ``readout``, ``readout_layers``,
+            ``prompt_max_tokens``, ``batch_tokens`` and ``cache_states``.
+        config: with ``device``, ``precision``, ``progress``, ``cache_dir`` and ``allow_download``.
+        lora: the adapters; None freezes the whole backbone, and each text's read-out is kept.
+        checkpointing, quantise: see `SplitBackbone`.
+
+    Raises:
+        ConfigError, MissingPackageError: the backbone is not there, is no language model, or cannot be tuned so.
+    """
+    found, folder = _find(p, config)
+    device = torch.device(config["device"])
+    lower, upper = _formats(config, lora)
+    halves = SplitBackbone(
+        folder, tuned=None if lora is None else p.tuned_layers, kind=p.readout, layers=p.readout_layers, lora=lora,
+        device=device, lower_dtype=lower, upper_dtype=upper, checkpointing=checkpointing, quantise=quantise)
+    if halves.limit is not None and p.prompt_max_tokens > halves.limit:
+        raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
+                           f"{halves.limit}"])
+    leave_out_frozen(halves, found.sha256)
+    reader = PromptReader(halves, p.batch_tokens, p.cache_states,
+                          "auto" if config["progress"] is None else config["progress"])
+    reader.tuning = lora is not None
+    return reader
+
+
+def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps: int, outputs: int) -> None:
+    """Tells in the log what memory and time the tuning will take, before any weight is read.
+
+    Args:
+        p: as in `read_backbone`, and with ``gradient_checkpointing`` and ``quantise``.
+        config: as in `read_backbone`.
+        lora: as in `read_backbone`.
+        prompts: [N] tokens of each training text.
+        steps: batches of an epoch.
+        outputs: numbers that a head makes of the read-out.
+
+    Raises:
+        ConfigError, MissingPackageError: as `read_backbone`.
+    """
+    shape, device = Shape.read(_find(p, config)[1]), torch.device(config["device"])
+    plan = plan_of(shape, p, config, lora, outputs)
+    tokens, longest = int(prompts.sum()), int(prompts.max())
+    step = tokens / steps
+    parts = weight_bytes(shape, plan), trained_bytes(shape, plan), kept_bytes(shape, plan, round(step), longest)
+    keeps = p.cache_states and 0 < plan.tuned < shape.blocks
+    kept = tokens * shape.width * plan.lower.itemsize if keeps else 0
+    log.info("memory, estimated: %s frozen parameters %s, training state %s, a step of %.0f tokens %s: about %s of %s "
+             "on %s%s", f"{shape.parameters:,}", *map(_told, parts[:2]), step, _told(parts[2]), _told(sum(parts)),
+             _told(whole_memory(device)), device, f"; {_told(kept)} of main memory for kept states" if kept else "")
+    rate = product_rate(device, plan.upper)
+    work = epoch_operations(shape, plan, tokens, tokens / len(prompts))
+    below, above = (part / rate / ASSUMED_SHARE for part in work)
+    once, each = (below, above) if keeps else (0.0, below + above) if plan.tuned else (below, 0.0)
+    log.info("time, estimated: %s tokens of %d training texts take %s once and %s per epoch, if %.0f %% of the %.3g "
+             "TFLOP/s of a large matrix product are reached (assumed); scoring comes on top", f"{tokens:,}",
+             len(prompts), _minutes(once), _minutes(each), 100 * ASSUMED_SHARE, rate / 1e12)
+
+
+def plan_of(shape: Shape, p: Any, config: Any, lora: LoraSpec | None, outputs: int) -> Plan:
+    """How these parameters tune a backbone of this shape; arguments as in `tell_cost`."""
+    tuned = 0 if lora is None else shape.blocks if p.tuned_layers is None else p.tuned_layers
+    states = len(p.readout_layers or (0,)) + 2 if p.readout == "layers" else 1
+    return Plan(lora, tuned, *_formats(config, lora), p.quantise is not None, p.gradient_checkpointing, p.batch_tokens,
+                states * shape.width * outputs)
+
+
+def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
+    """A language model and its folder."""
+    found = resolve_backbone(p.backbone, bool(config["allow_download"]))
+    if found.kind != "llm":
+        raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
+                           "model here"])
+    return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
+
+
+def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dtype]:
+    """Number formats of the frozen weights below and above the cut."""
+    frozen = compute_dtype(torch.device(config["device"]))
+    trained = torch.bfloat16 if config["precision"] == "bf16" else torch.float32
+    return frozen, frozen if lora is None else trained
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _told(count: float) -> str:
+    """Bytes in words."""
+    return f"{count / 2 ** 30:.1f} GiB" if count >= 2 ** 30 else f"{count / 2 ** 20:.0f} MiB"

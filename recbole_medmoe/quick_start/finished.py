@@ -1,0 +1,90 @@
+"""The pool of finished runs below a folder: what suites and students need is not made twice."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Mapping, NamedTuple
+
+from ..atomic import data_sha256
+from ..config import MedConfig
+from ..data.ddi import interactions_sha256
+from ..store import read_record
+from ..version import __version__
+from .record import config_sha256, used_backbones, used_prompts
+from .stored import Content
+
+__all__ = ["Key", "Pool"]
+
+
+class Key(NamedTuple):
+    """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version, and
+    the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates.
+    """
+
+    config_sha256: str
+    seed: int
+    data_sha256: str
+    version: str
+    interactions: str = ""
+    backbones: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, config: MedConfig, data: str | None = None) -> Key:
+        """The key of the run that a configuration asks for.
+
+        Args:
+            config: its configuration.
+            data: hash of the data, where it is known; None works it out.
+
+        Raises:
+            ConfigError, MissingPackageError: a prompt template or a backbone that is not there.
+        """
+        content = data_sha256(config.dataset_folder, config.split, config.labels) if data is None else data
+        ask = getattr(config.model_class, "feature_requests", None)
+        requests = ask(config.params) if ask is not None else ()
+        return cls(config_sha256(config.resolved()), config["seed"], content, __version__,
+                   interactions_sha256(config.dataset_folder) if config["task"] == "medication" else "",
+                   tuple(used["sha256"] for used in used_backbones(requests, config["allow_download"])),
+                   tuple(used["sha256"] for used in used_prompts(requests)))
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Key:
+        """The key of a finished run."""
+        model, content = record["model"], Content.of_record(record)
+        backbones = model["backbone"] if isinstance(model["backbone"], list) else [model["backbone"]]
+        return cls(model["config_sha256"], record["training"]["seed"], content.data, record["code"]["version"],
+                   content.interactions, tuple(used["sha256"] for used in backbones if used),
+                   tuple(used["sha256"] for used in model.get("prompts") or ()))
+
+
+@dataclass
+class Pool:
+    """Finished runs below a folder, found by what makes them the same; other processes may add to it at any time."""
+
+    folder: Path
+    _found: dict[Key, tuple[str, Path]] = field(default_factory=dict)
+    _seen: set[Path] = field(default_factory=set)
+
+    def refresh(self, dataset: str) -> None:
+        """Reads records that are new since the last call.
+
+        Raises:
+            RecordError: a record that does not fit the schema.
+        """
+        for path in sorted(self.folder.glob(f"{dataset}/*/*/record.json")):
+            if path not in self._seen:
+                self.add(path.parent)
+
+    def add(self, folder: Path) -> Key:
+        """Reads one finished run; of equal ones the newest counts."""
+        record = read_record(folder)
+        self._seen.add(folder / "record.json")
+        key = Key.of_record(record)
+        entry = (str(record["run"]["started"]), folder)
+        self._found[key] = max(self._found.get(key, entry), entry)
+        return key
+
+    def get(self, key: Key) -> Path | None:
+        """Folder of the newest finished run; None where there is none."""
+        return self._found[key][1] if key in self._found else None
