@@ -200,8 +200,9 @@ def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
         ConfigError: one that is not there, or is no template.
     """
     specs = _encoders(requests)
-    found = {spec.template for spec in specs} | {spec.visit_template for spec in specs
-                                                 if isinstance(spec, VisitPromptSpec)}
+    found = {name for spec in specs for name in (
+        spec.templates if isinstance(spec, TokenSpec) else
+        (spec.template, spec.visit_template) if isinstance(spec, VisitPromptSpec) else (spec.template,))}
     names = sorted(name for name in found if name is not None)
     return [{"name": name, "sha256": load_template(name).sha256} for name in names]
 
