@@ -36,6 +36,7 @@ class Settings(BaseModel):
     target_visits: Literal["all", "last"]
     runs_dir: str
     cache_dir: str | None
+    keep_states: bool
 
     # Machine
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from ..encoders.gguf import converted_folder
 from ..encoders.estimate import ASSUMED_SHARE, Plan, Shape, epoch_operations, kept_bytes, product_rate, \
     trained_bytes, weight_bytes
 from ..encoders.hardware import compute_dtype, whole_memory
+from ..encoders.kept import KeptTexts
 from ..encoders.lora import LoraSpec
 from ..encoders.reader import PromptReader
 from ..encoders.split import SplitBackbone
 from ..errors import ConfigError
 from ..layers import leave_out_frozen
+from ..paths import cache_dir
 
 
 log = logging.getLogger("recbole_medmoe")
@@ -30,7 +33,7 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
     Args:
         p: a model's parameters, with ``backbone``, ``tuned_layers``, ``readout``, ``readout_layers``,
             ``prompt_max_tokens``, ``batch_tokens`` and ``cache_states``.
-        config: with ``device``, ``precision``, ``progress``, ``cache_dir`` and ``allow_download``.
+        config: with ``device``, ``precision``, ``progress``, ``cache_dir``, ``keep_states`` and ``allow_download``.
         lora: the adapters; None freezes the whole backbone, and each text's read-out is kept.
         checkpointing, quantise: see `SplitBackbone`.
 
@@ -48,7 +51,8 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
                            f"{halves.limit}"])
     leave_out_frozen(halves, found.sha256)
     reader = PromptReader(halves, p.batch_tokens, p.cache_states,
-                          "auto" if config["progress"] is None else config["progress"])
+                          "auto" if config["progress"] is None else config["progress"],
+                          _store(halves, found, config, lower, upper, quantise) if config["keep_states"] else None)
     reader.tuning = lora is not None
     return reader
 
@@ -101,6 +105,16 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
         raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
                            "model here"])
     return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
+
+
+def _store(halves: SplitBackbone, found: Backbone, config: Any, lower: torch.dtype, upper: torch.dtype,
+           quantise: str | None) -> KeptTexts:
+    """Where other runs find what this backbone's frozen part makes of texts."""
+    base = Path(config["cache_dir"]) if config["cache_dir"] else cache_dir()
+    return KeptTexts(base / "states", {
+        "backbone": found.sha256, "cut": halves.cut, "read_out": halves.kind, "layers": list(halves.layers),
+        "formats": [str(lower), str(upper), str(quantise)], "device": halves.device.type,
+        "transformers": version("transformers")})
 
 
 def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dtype]:

@@ -133,7 +133,8 @@ def _config_of(folder: Path, config: MedConfig) -> MedConfig:
                               f"{config['dataset']}, split {config.split} ({_content(config)[:12]})")
     known = record["model"]["config"]
     kept = {key: value for key, value in known.items() if key not in ("model", "dataset", "split")}
-    here = {key: config.resolved()[key] for key in ("data_path", "cache_dir", "device", "progress")}
+    place = ("data_path", "cache_dir", "keep_states", "device", "progress")
+    here = {key: config.resolved()[key] for key in place}
     return MedConfig(known["model"], known["dataset"], split=known["split"], overrides=kept | here)
 
 

@@ -105,7 +105,7 @@ def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch
     catalogue = Catalogue.read(stored.extra["catalogue"], stored.documents["catalogue"])
     config = StoredConfig(stored.meta["config"])
     # Where it was trained is not where it is; and what that run might fetch, this one does not.
-    config |= {"device": device, "cache_dir": None, "allow_download": False}
+    config |= {"device": device, "cache_dir": None, "keep_states": False, "allow_download": False}
     model: Any = find_model(config["model"]).load()(config, catalogue)  # type: ignore[call-arg]
     fill_weights(model, stored)
     patients = model.patients(device=device)

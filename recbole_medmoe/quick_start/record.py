@@ -21,8 +21,8 @@ from ..store import code_version, environment
 from .pictures import BEFORE, Shown
 
 # Keys that say where and how a run is carried out, not what is computed.
-_PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
-          "state", "allow_download"}
+_PLACE = {"seed", "device", "runs_dir", "cache_dir", "keep_states", "data_path", "progress", "show_progress", "gpu_id",
+          "use_gpu", "state", "allow_download"}
 _LATENCY_ROWS = 30
 
 
