@@ -77,16 +77,17 @@ class Case:
         folder: an empty one for all files of the checks.
         overrides: keys that win over the checks' own small values.
         fresh: the process for `FreshProcess.scores`; None makes one of its own.
+        task: of a model that serves several, which; None for its own.
 
     Raises:
         ConfigError: no such model, or one that this kind of data has nothing to offer (sequences, knowledge graphs).
     """
 
     def __init__(self, model: str | type, folder: Path, overrides: Mapping[str, Any] | None = None,
-                 fresh: FreshProcess | None = None) -> None:
+                 fresh: FreshProcess | None = None, task: str | None = None) -> None:
         self.name = model if isinstance(model, str) else name_of(model)
         self.folder = folder
-        self.spec = find_model(self.name)
+        self.spec = find_model(self.name).for_task(task)
         self.kind: Any = self.spec.load()
         self.is_features = hasattr(self.kind, "feature_requests")
         self.is_visits = issubclass(self.kind, VisitRecommender)

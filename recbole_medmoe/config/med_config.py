@@ -69,6 +69,9 @@ class MedConfig(Config):
         given = given_layers(files, overrides, argv, split, faults)
         place = find_place(dataset, latest(given, "data_path", "dataset"), faults)
         stack = lay(found, self._recbole_layers(found, model_class, dataset), place, given, faults)
+        if found is not None and found.by_task:
+            found = found.for_task(stack.values.get("task"))
+            model_class = found.load()
         self.split = find_split(place, stack, faults)
         self.labels = find_labels(place, stack, self.split, faults)
         self.params: BaseModel | None = None

@@ -235,6 +235,8 @@ class MedMixin:
             self._shared["tables"][request], self._shared["states"][request] = table, state
             absent = int((~table.present[1:]).sum())
             self.statistics.setdefault("missing", {})[request.key] = absent
+            if "store" in self._shared and request.key in self.store.cut:
+                self.statistics.setdefault("cut", {})[request.key] = self.store.cut[request.key]
         return self._shared["tables"][request]
 
     def _make_table(self, request: FeatureRequest) -> tuple[FeatureTable, dict[str, Any] | None]:

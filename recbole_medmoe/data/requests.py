@@ -32,12 +32,23 @@ class TokenSpec:
         template: prompt template; None gives the raw text.
         max_tokens: longest prompt; what is longer loses the end of its text, never of its template.
         special: with the tokenizer's own tokens, such as the one that begins a text; a continuation has none.
+        paraphrases: templates beside the first; each text takes one of them by its hash.
+        held_out: templates for texts that training does not see, new ones among them, in place of the others.
+        keep: ``end`` takes what is too long from the beginning of the text instead.
     """
 
     backbone: str
     template: str | None
     max_tokens: int
     special: bool = True
+    paraphrases: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    keep: Literal["start", "end"] = "start"
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Every template that a text may get."""
+        return (*(() if self.template is None else (self.template,)), *self.paraphrases, *self.held_out)
 
 
 @dataclass(frozen=True)

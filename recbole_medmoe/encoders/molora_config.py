@@ -39,7 +39,8 @@ class MoLoraConfig(PeftConfig):
         default=None, metadata={"help": "Those of them that get experts; the others get plain LoRA. None for all."})
     router_noise: float = field(
         default=0.0, metadata={"help": "Standard deviation of the noise that training adds to router logits."})
-    route: str = field(default="token", metadata={"help": "'token', or 'sequence': one choice per row."})
+    route: str = field(
+        default="token", metadata={"help": "'token'; 'sequence': one choice per row; 'given': see `given_gates`."})
     gate: str = field(default="chosen", metadata={"help": "Softmax over the 'chosen' experts or over 'all'."})
     shared_expert: bool = field(default=False, metadata={"help": "One more expert, used by every token."})
     balance_weight: float = field(default=0.0, metadata={"help": "Factor of the balance loss in Routing.loss()."})

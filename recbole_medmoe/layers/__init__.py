@@ -7,8 +7,8 @@ from .frozen import leave_out_frozen
 from .inputs import ModalityInput
 from .molora import MoLoRA, MoLoraSpec
 from .ridge import RidgeFit, ridge_leave_one_out
-from .routers import RouterCounts, Routing, collect_routing
+from .routers import RouterCounts, Routing, collect_routing, given_gates
 from .towers import Match, Tower
 
 __all__ = ["Dropout", "Match", "MixtureOfExperts", "MoLoRA", "MoLoraSpec", "ModalityInput", "RidgeFit", "RouterCounts",
-           "Routing", "Tower", "collect_routing", "leave_out_frozen", "ridge_leave_one_out"]
+           "Routing", "Tower", "collect_routing", "given_gates", "leave_out_frozen", "ridge_leave_one_out"]

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .dropout import Dropout
-from .routers import current_routing
+from .routers import current_gates, current_routing
 
 _COARSE = {torch.bfloat16, torch.float16}
 
@@ -35,7 +35,8 @@ class MoLoraSpec:
         rslora: scale by alpha / sqrt(r) instead (Kalajdzievski, https://arxiv.org/abs/2312.03732).
         dropout: share of the experts' inputs that training leaves out; the router sees all.
         router_noise: standard deviation of the noise that training adds to router logits.
-        route: ``token``, or ``sequence``: one choice for all tokens of a row, from the mean of its prompt.
+        route: ``token``; ``sequence``: one choice for all tokens of a row, from the mean of its prompt; or ``given``:
+            no router, the experts' weights come from `given_gates`, e.g. by a label of the task.
         gate: ``chosen``, softmax over the k chosen; ``all``, the chosen ones' weights in the softmax over all E.
         shared_expert: one more expert of rank r, used by every token with weight 1.
         balance_weight: factor of the balance loss, see `Routing.loss`.
@@ -62,7 +63,7 @@ class MoLoraSpec:
                  ("z_weight", 0)) if not getattr(self, name) >= least]
         if self.top_k > self.num_experts:
             told.append(f"top_k {self.top_k} is above num_experts {self.num_experts}")
-        elif self.top_k == 1 < self.num_experts and self.gate == "chosen":
+        elif self.top_k == 1 < self.num_experts and self.gate == "chosen" and self.route != "given":
             told.append("top_k 1: the softmax over one chosen expert is always 1 and gives the router no gradient; "
                         "take gate 'all' (its weight in the softmax over all experts) or a larger top_k")
         if not 0 <= self.dropout < 1:
@@ -70,7 +71,7 @@ class MoLoraSpec:
         if self.num_experts == 1 and self.shared_expert:
             told.append("shared_expert with one expert: take a larger r instead")
         told += [f"{name} '{value}' is not one of {', '.join(known)}" for name, value, known in
-                 (("route", self.route, ("token", "sequence")), ("gate", self.gate, ("chosen", "all")))
+                 (("route", self.route, ("token", "sequence", "given")), ("gate", self.gate, ("chosen", "all")))
                  if value not in known]
         return told
 
@@ -112,7 +113,7 @@ class MoLoRA(nn.Module):
         self.A = nn.Parameter(torch.empty(rows, width_in))
         self.B = nn.Parameter(torch.empty(width_out, rows))
         self.dropout = Dropout(spec.dropout)
-        if spec.num_experts > 1:
+        if spec.num_experts > 1 and spec.route != "given":
             self.router_weight = nn.Parameter(torch.empty(spec.num_experts, width_in))
             self.router_bias = nn.Parameter(torch.empty(spec.num_experts))
         else:
@@ -140,7 +141,8 @@ class MoLoRA(nn.Module):
             [..., D_out] in the number format of ``base``.
 
         Raises:
-            ValueError: ``route: sequence`` without a mask of the same shape, see `collect_routing`.
+            ValueError: ``route: sequence`` without a mask of the same shape, see `collect_routing`; ``route: given``
+                outside of `given_gates`, or with another number of weights.
         """
         x = x.to(self.A.dtype)
         hidden, gates = self._hidden_and_gates(x)  # [..., (E + shared) r], [..., E] or None
@@ -160,7 +162,7 @@ class MoLoRA(nn.Module):
     def _hidden_and_gates(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """A x, and how much of each expert each token takes."""
         if self.router_weight is None or self.router_bias is None:
-            return F.linear(self.dropout(x), self.A), None
+            return F.linear(self.dropout(x), self.A), self._given() if self.spec.num_experts > 1 else None
         dropped = self.training and self.spec.dropout > 0
         if (self.spec.route == "token" and not dropped and self.A.dtype == self.router_weight.dtype
                 and not torch.is_autocast_enabled(x.device.type)):
@@ -174,6 +176,16 @@ class MoLoRA(nn.Module):
                 seen = _prompt_mean(seen, self.name)
             logits = F.linear(seen, self.router_weight, self.router_bias)
         return F.linear(self.dropout(x), self.A), self._gates(logits)
+
+    def _given(self) -> Tensor:
+        """Weights [E] from outside."""
+        gates = current_gates()
+        if gates is None or gates.shape != (self.spec.num_experts,):
+            told = "there are none" if gates is None else f"they have the shape {tuple(gates.shape)}"
+            raise ValueError(f"{self.name}, route 'given': given_gates must hold {self.spec.num_experts} weights, "
+                             f"{told}; gradient checkpointing, which runs the layer again outside of it, needs another "
+                             "route")
+        return gates
 
     def _gates(self, logits: Tensor) -> Tensor:
         """Router logits [..., E] -> weights [..., E], exactly k of them above 0, also where logits are equal."""

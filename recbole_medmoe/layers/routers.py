@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .molora import MoLoRA, MoLoraSpec
 
 _CURRENT: ContextVar[Routing | None] = ContextVar("routing", default=None)
+_GATES: ContextVar[Tensor | None] = ContextVar("gates", default=None)
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,25 @@ def collect_routing(tokens: Tensor | None = None, prompt: Tensor | None = None) 
 def current_routing() -> Routing | None:
     """The innermost `collect_routing` around, if any."""
     return _CURRENT.get()
+
+
+@contextmanager
+def given_gates(weights: Tensor) -> Iterator[None]:
+    """Weights of the experts for all layers with ``route: given`` that run inside.
+
+    Args:
+        weights: [E], for every token of every row; their gradient flows back.
+    """
+    before = _GATES.set(weights)
+    try:
+        yield
+    finally:
+        _GATES.reset(before)
+
+
+def current_gates() -> Tensor | None:
+    """The weights [E] of the innermost `given_gates` around, if any."""
+    return _GATES.get()
 
 
 def _chosen(logits: Tensor, top_k: int) -> Tensor:

@@ -13,6 +13,7 @@ from ..encoders.backbones import Backbone, resolve_backbone
 from ..encoders.gguf import converted_folder
 from ..encoders.estimate import ASSUMED_SHARE, Plan, Shape, epoch_operations, kept_bytes, product_rate, \
     trained_bytes, weight_bytes
+from ..encoders.halves import CausalHalves
 from ..encoders.hardware import compute_dtype, whole_memory
 from ..encoders.kept import KeptTexts
 from ..encoders.lora import LoraSpec
@@ -24,6 +25,7 @@ from ..paths import cache_dir
 
 
 log = logging.getLogger("recbole_medmoe")
+_LATEST: dict[tuple[str, ...], dict[str, Tensor]] = {}  # kept states of the last `read_halves`
 
 
 def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: bool = False,
@@ -50,11 +52,42 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
         raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
                            f"{halves.limit}"])
     leave_out_frozen(halves, found.sha256)
+    store = _store(config, {"backbone": found.sha256, "cut": halves.cut, "read_out": halves.kind,
+                            "layers": list(halves.layers), "formats": [str(lower), str(upper), str(quantise)]})
     reader = PromptReader(halves, p.batch_tokens, p.cache_states,
-                          "auto" if config["progress"] is None else config["progress"],
-                          _store(halves, found, config, lower, upper, quantise) if config["keep_states"] else None)
+                          "auto" if config["progress"] is None else config["progress"], store)
     reader.tuning = lora is not None
     return reader
+
+
+def read_halves(p: Any, config: Any) -> tuple[CausalHalves, str]:
+    """The backbone with its head, cut below the blocks that are tuned, and the SHA-256 of its files.
+
+    What the frozen blocks make of texts stays in main memory for the next call with the same backbone, cut and formats,
+    so that the seeds of a comparison read the texts once.
+
+    Args:
+        p: a model's parameters, with ``backbone``, ``tuned_layers``, ``cache_states``, ``gradient_checkpointing`` and
+            ``quantise``.
+        config: as in `read_backbone`.
+
+    Raises:
+        ConfigError, MissingPackageError: as `read_backbone`.
+    """
+    found, folder = _find(p, config)
+    device, lower = torch.device(config["device"]), compute_dtype(torch.device(config["device"]))
+    upper = torch.bfloat16 if config["precision"] == "bf16" else torch.float32
+    key = (found.sha256, str(p.tuned_layers), str(device), str(lower), str(p.quantise))
+    kept = _LATEST.get(key, {}) if p.cache_states else None
+    _LATEST.clear()
+    if kept is not None:
+        _LATEST[key] = kept
+    store = _store(config, {"what": "halves", "backbone": found.sha256, "tuned": p.tuned_layers,
+                            "formats": [str(lower), str(upper), str(p.quantise)]})
+    halves = CausalHalves(folder, tuned=p.tuned_layers, device=device, lower_dtype=lower, upper_dtype=upper,
+                          keep=p.cache_states, kept=kept, store=store, checkpointing=p.gradient_checkpointing,
+                          quantise=p.quantise)
+    return halves, found.sha256
 
 
 def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps: int, outputs: int) -> None:
@@ -107,14 +140,13 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
     return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
 
 
-def _store(halves: SplitBackbone, found: Backbone, config: Any, lower: torch.dtype, upper: torch.dtype,
-           quantise: str | None) -> KeptTexts:
-    """Where other runs find what this backbone's frozen part makes of texts."""
+def _store(config: Any, origin: dict[str, Any]) -> KeptTexts | None:
+    """Where other runs find what a backbone's frozen part makes of texts; None where it is not kept for them."""
+    if not config["keep_states"]:
+        return None
     base = Path(config["cache_dir"]) if config["cache_dir"] else cache_dir()
-    return KeptTexts(base / "states", {
-        "backbone": found.sha256, "cut": halves.cut, "read_out": halves.kind, "layers": list(halves.layers),
-        "formats": [str(lower), str(upper), str(quantise)], "device": halves.device.type,
-        "transformers": version("transformers")})
+    return KeptTexts(base / "states", {**origin, "device": torch.device(config["device"]).type,
+                                       "transformers": version("transformers")})
 
 
 def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dtype]:

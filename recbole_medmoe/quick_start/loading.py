@@ -106,7 +106,8 @@ def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch
     config = StoredConfig(stored.meta["config"])
     # Where it was trained is not where it is; and what that run might fetch, this one does not.
     config |= {"device": device, "cache_dir": None, "keep_states": False, "allow_download": False}
-    model: Any = find_model(config["model"]).load()(config, catalogue)  # type: ignore[call-arg]
+    kind: Any = find_model(config["model"]).for_task(config["task"]).load()
+    model = kind(config, catalogue)
     fill_weights(model, stored)
     patients = model.patients(device=device)
     return TrainedModel(model.to(device), record, catalogue.item_tokens[1:], patients)

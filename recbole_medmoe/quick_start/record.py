@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Iterable, Mapping
@@ -15,7 +16,7 @@ from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
 from ..data import FeatureRequest, TokenSpec, VisitPromptSpec
 from ..encoders import EncoderSpec, backbone_sha256, load_template
-from ..evaluation import Evaluation, ItemGroup, routing_table
+from ..evaluation import Evaluation, ItemGroup, RoutingCounts, routing_table
 from ..paths import dataset_folds
 from ..store import code_version, environment
 from .pictures import BEFORE, Shown
@@ -47,6 +48,9 @@ class Facts:
     routing: dict[str, Any] | None = None
     written: dict[str, Any] | None = None
     teacher: dict[str, Any] | None = None
+    costs: dict[str, float | None] | None = None
+    probe: dict[str, float | int] | None = None
+    joint: list[dict[str, str]] | None = None
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
     item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
@@ -96,6 +100,12 @@ class Facts:
         if usual is not None:
             self.item_groups |= shown.groups(usual, self.config, test, BEFORE)
 
+    def count(self, counts: RoutingCounts, evaluation: Evaluation) -> None:
+        """Takes what routers chose while the test rows were scored, where a model has routers."""
+        if counts.total:
+            masks = {name: mask for name, (mask, _) in self.groups.items()}
+            self.routing = counts.table(evaluation.row_ids, masks, min_group=self.config["min_group"])
+
     @property
     def group_lines(self) -> dict[str, dict[str, Any] | None]:
         """Groups of rows, then groups of items, as the record holds them."""
@@ -115,18 +125,21 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
     return {
         "schema": 1,
         "run": {"id": run_id, "started": facts.started.isoformat(timespec="microseconds"), "status": "finished",
-                "command": facts.command, "seconds": facts.seconds["run"]},
+                "command": facts.command, "seconds": facts.seconds["run"],
+                **({"joint": facts.joint} if facts.joint else {})},
         "code": code_version(),
         "environment": environment(str(facts.config["device"])),
         "data": facts.data,
-        "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {})},
+        "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {}),
+                  **({"costs": facts.costs} if facts.costs else {})},
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
         "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
                        "threshold": facts.threshold, "seconds": facts.seconds["evaluation"],
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
                        **({"rounds": facts.rounds} if facts.rounds else {}),
-                       **({"written": facts.written} if facts.written else {})},
+                       **({"written": facts.written} if facts.written else {}),
+                       **({"probe": facts.probe} if facts.probe else {})},
         "routing": facts.routing,
     }
 
@@ -171,15 +184,16 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
     model.eval()
     forget = getattr(model, "forget", None)   # what a model keeps of a user is no speed
     times = []
-    for row in range(min(len(users), _LATENCY_ROWS)):
-        one = users[row:row + 1].to(device)
-        if forget is not None:
-            forget()
-        begun = time.perf_counter()
-        model.full_sort_predict(one)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(1000 * (time.perf_counter() - begun))
+    with getattr(getattr(model, "llm", None), "unkept", nullcontext)():
+        for row in range(min(len(users), _LATENCY_ROWS)):
+            one = users[row:row + 1].to(device)
+            if forget is not None:
+                forget()
+            begun = time.perf_counter()
+            model.full_sort_predict(one)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(1000 * (time.perf_counter() - begun))
     return {"batch": 1, "p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
 
 

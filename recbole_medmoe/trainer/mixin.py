@@ -70,12 +70,16 @@ class MedTrainerMixin(Trainer):
         Raises:
             TrainingError: a loss that is not finite, or memory that ran out.
         """
-        steps = -(-len(train_data) // self.accumulation) * (self.epochs - self.start_epoch)
-        self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
-                                       int(self.config["warmup_steps"] or 0), steps)
+        self.start_schedule(len(train_data), self.epochs - self.start_epoch)
         result = super().fit(train_data, valid_data, verbose, True, show_progress, callback_fn)
         self.restore_best()
         return result
+
+    def start_schedule(self, batches: int, epochs: int) -> None:
+        """Begins the learning rate's schedule over some epochs of so many batches."""
+        steps = -(-batches // self.accumulation) * epochs
+        self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
+                                       int(self.config["warmup_steps"] or 0), steps)
 
     def restore_best(self) -> None:
         """Puts the best weights so far into the model, where there are any."""
