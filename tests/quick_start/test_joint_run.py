@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _keys(place: Path, **keys: Any) -> dict[str, Any]:
     small = {"data_path": str(place / "data"), "cache_dir": str(place / "cache"), "backbone": str(place / "llama"),
-             "tuned_layers": 1, "epochs": 2, "train_share": 1.0, "prompt_max_tokens": 200, "progress": False,
+             "tuned_layers": 1, "epochs": 1, "train_share": 1.0, "prompt_max_tokens": 200, "progress": False,
              "device": "cpu", "bootstrap_draws": 20, "min_group": 2}
     return {**small, **keys}
 
@@ -55,7 +55,7 @@ def test_records_name_each_other_and_tell_probe_and_costs(folders: tuple[Path, .
         assert [member["run"] for member in record["run"]["joint"]] == [other.name for other in folders]
         others = [name for name in SETS.split(",") if name != record["data"]["name"]]
         assert record["model"]["config"]["trained_with"] == others
-        assert record["evaluation"]["probe"]["tasks"] == 3 and record["training"]["epochs"] == 2
+        assert record["evaluation"]["probe"]["tasks"] == 3 and record["training"]["epochs"] == 1
         assert record["model"]["costs"]["inference_tokens_per_second"] > 0
 
 
@@ -74,7 +74,7 @@ def test_each_folder_serves_new_rows(folders: tuple[Path, ...]) -> None:
 
 
 def test_adapters_that_are_told_the_task_know_those_of_all_data_sets(place: Path) -> None:
-    made = compare(["MINGMoE"], "questions,foods", overrides=_keys(place, adapter="task_gated", epochs=1),
+    made = compare(["MINGMoE"], "questions,foods", overrides=_keys(place, adapter="task_gated"),
                    runs_dir=place / "gated").folders
     trained = load(made[1])
     assert trained.model.llm.labels == ["abstract", "exam.food", "food"]
@@ -82,7 +82,7 @@ def test_adapters_that_are_told_the_task_know_those_of_all_data_sets(place: Path
 
 
 def test_without_an_adapter_only_the_medications_layer_learns(place: Path) -> None:
-    made = compare(["MINGMoE"], "questions,stays", overrides=_keys(place, adapter="none", epochs=1),
+    made = compare(["MINGMoE"], "questions,stays", overrides=_keys(place, adapter="none"),
                    runs_dir=place / "none").folders
     trainable = [read_record(folder)["model"]["trainable"] for folder in made]
     assert trainable[0] == 0 and trainable[1] > 0 and read_record(made[0])["model"]["costs"]["trained_parameters"] == 0
