@@ -7,7 +7,7 @@ Liu et al., "Large Language Model Distilling Medication Recommendation Model", h
 """
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ContextManager, Literal
 
 import torch
 from pydantic import Field
@@ -120,6 +120,10 @@ class LEADERTeacher(VisitRecommender):
             RuntimeError: switched off although the adapters have learned something.
         """
         self.llm.tune(on and self.params.tuning == "lora")
+
+    def nothing_kept(self) -> ContextManager[None]:
+        """Within it every text is read anew, as a new one would be."""
+        return self.llm.nothing_kept()
 
     def _states(self, users: Features) -> Tensor:
         """What the head reads of B visits -> [B, W]; zero, or a learned vector, where there is no prompt."""

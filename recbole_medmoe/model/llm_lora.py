@@ -9,7 +9,7 @@ Xu and Wang, https://arxiv.org/abs/2412.11557, do not say whether their LLM is t
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ContextManager
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -80,6 +80,10 @@ class LLMOnlyLoRA(FeatureRecommender):
             RuntimeError: switched off although the adapters have learned something.
         """
         self.llm.tune(on)
+
+    def nothing_kept(self) -> ContextManager[None]:
+        """Within it every text is read anew, as a new one would be."""
+        return self.llm.nothing_kept()
 
     def _states(self, side: str, features: Features) -> Tensor:
         """Standardised read-outs of the tuned LLM -> [B, W]."""
