@@ -20,6 +20,7 @@ from ..evaluation import Evaluation, ItemGroup, routing_table
 from ..paths import dataset_folds
 from ..store import code_version, environment
 from .pictures import BEFORE, Shown
+from .teachers import read_by
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "keep_states", "data_path", "progress", "show_progress", "gpu_id",
@@ -150,7 +151,7 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
 
 
 def _model(config: MedConfig, model: Any) -> dict[str, Any]:
-    requests = getattr(model, "requests", ())
+    requests = read_by(config)
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
