@@ -29,7 +29,7 @@ class TuningTrainer(MedTrainerMixin, MedLoop):
         Raises:
             TrainingError: a loss that is not finite, or memory that ran out.
         """
-        rate = self.learning_rate
+        rate = float(self.config["learning_rate"])
         for stage, epochs in (("head", self.config["head_epochs"]), ("tuning", self.config["epochs"])):
             if not epochs:
                 continue
