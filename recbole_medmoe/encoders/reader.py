@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Callable
+from contextlib import contextmanager
+from typing import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +76,16 @@ class PromptReader(nn.Module):
         self.tuning = on
         if on:
             self._untuned.clear()
+
+    @contextmanager
+    def nothing_kept(self) -> Iterator[None]:
+        """Within it every text is read anew, as a new one would be."""
+        kept = self._kept, self._untuned, self.store
+        self._kept, self._untuned, self.store = {}, {}, None
+        try:
+            yield
+        finally:
+            self._kept, self._untuned, self.store = kept
 
     def fit_untuned(self, standard: ModalityInput, ids: Tensor, present: Tensor, seen: Tensor) -> None:
         """Takes mean and spread of ``standard`` from what the untuned LLM makes of the training texts.

@@ -193,7 +193,7 @@ class AdaptedLLM(nn.Module):
         return torch.eye(len(self.labels), device=self.halves.device)[label] * (label >= 0)
 
     @contextmanager
-    def unkept(self) -> Iterator[None]:
+    def nothing_kept(self) -> Iterator[None]:
         """Inside, the frozen half reads every text anew: what is kept of a text is no speed."""
         keeps, self.halves.keep = self.halves.keep, False
         try:

@@ -19,10 +19,11 @@ from ..data.requests import VisitPromptSpec  # noqa: E402
 from ..data.teacher_states import StatesOrigin, TeacherStates  # noqa: E402
 from ..data.visit_prompts import prompt_sha256  # noqa: E402
 from ..errors import CheckpointError, ConfigError, nearest  # noqa: E402
-from ..registry import MODELS, find_model  # noqa: E402
+from ..registry import find_model  # noqa: E402
 from ..store import file_sha256, load_model, read_record  # noqa: E402
 from .finished import Key, Pool  # noqa: E402
 from .loading import fill_weights  # noqa: E402
+from .teachers import names_a_model, teacher_config  # noqa: E402
 
 log = logging.getLogger("recbole_medmoe")
 STATES = "teacher_states.safetensors"
@@ -84,7 +85,7 @@ def check_teacher(config: MedConfig) -> str:
         ConfigError: nothing of these, or a teacher whose own configuration has faults.
     """
     named = str(config["teacher"])
-    if named in {spec.name for spec in MODELS} or ":" in named:
+    if names_a_model(named):
         if not hasattr(find_model(named).load(), "hidden"):
             raise ConfigError([f"teacher: '{named}' has no hidden states to learn from; take LEADERTeacher"])
         teacher_config(config)
@@ -97,18 +98,6 @@ def check_teacher(config: MedConfig) -> str:
         return "states"
     raise ConfigError([f"teacher: '{named}' is neither a model such as LEADERTeacher, nor the folder of a finished "
                        f"run, nor a file of states that such a run left{nearest(named, ['LEADERTeacher'])}"])
-
-
-def teacher_config(config: MedConfig) -> MedConfig:
-    """Configuration of the teacher that a student asks for by its model's name: the student's data, seed and machine,
-    and the values of ``teacher_keys``; the rest from the teacher's own YAML."""
-    assert config.params is not None   # whatever has the key `teacher` has Params
-    student = set(type(config.params).model_fields)
-    shared = {key: value for key, value in config.resolved().items() if key in config.given - student}
-    left = {"model", "dataset", "split"}
-    keys = {key: value for key, value in {**shared, **(config["teacher_keys"] or {})}.items() if key not in left}
-    keys["seed"] = config["seed"]
-    return MedConfig(config["teacher"], config["dataset"], split=config.split, overrides=keys)
 
 
 def _obtain(own: MedConfig, runs_dir: Path, train: Callable[..., Any]) -> tuple[Path, Any]:

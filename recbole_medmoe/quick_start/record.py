@@ -20,6 +20,7 @@ from ..evaluation import Evaluation, ItemGroup, RoutingCounts, routing_table
 from ..paths import dataset_folds
 from ..store import code_version, environment
 from .pictures import BEFORE, Shown
+from .teachers import read_by
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "keep_states", "data_path", "progress", "show_progress", "gpu_id",
@@ -162,7 +163,7 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
 
 
 def _model(config: MedConfig, model: Any) -> dict[str, Any]:
-    requests = getattr(model, "requests", ())
+    requests = read_by(config)
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
@@ -182,13 +183,11 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
         return None
     users = next(iter(test))[0]
     model.eval()
-    forget = getattr(model, "forget", None)   # what a model keeps of a user is no speed
+    nothing_kept = getattr(model, "nothing_kept", nullcontext)   # what a model keeps of a user is no speed
     times = []
-    with getattr(getattr(model, "llm", None), "unkept", nullcontext)():
-        for row in range(min(len(users), _LATENCY_ROWS)):
-            one = users[row:row + 1].to(device)
-            if forget is not None:
-                forget()
+    for row in range(min(len(users), _LATENCY_ROWS)):
+        one = users[row:row + 1].to(device)
+        with nothing_kept():
             begun = time.perf_counter()
             model.full_sort_predict(one)
             if device.type == "cuda":

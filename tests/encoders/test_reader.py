@@ -136,6 +136,19 @@ def test_what_is_kept_is_no_part_of_the_state(tiny_llama: Path, table: Any) -> N
 
 
 @pytest.mark.parametrize("tuned", [1, None])
+def test_a_new_text_can_be_timed(tiny_llama: Path, table: Any, counted: list[int], tmp_path: Path,
+                                 tuned: int | None) -> None:
+    model = reader(tiny_llama, tuned=tuned, store=KeptTexts(tmp_path, {}))
+    model.tune(False)
+    first, once = model(*table), sum(counted)
+    with model.nothing_kept():
+        assert torch.equal(model(*table), first)
+    assert sum(counted) == 2 * once
+    model(*table)
+    assert sum(counted) == 2 * once
+
+
+@pytest.mark.parametrize("tuned", [1, None])
 def test_a_later_run_reads_nothing_that_the_store_has(tiny_llama: Path, table: Any, counted: list[int], tmp_path: Path,
                                                       tuned: int | None) -> None:
     found = []

@@ -187,11 +187,11 @@ def test_an_adapter_that_is_told_the_task_does_not_run_layers_again(build: Calla
         build("task_gated", gradient_checkpointing=True)
 
 
-def test_inside_unkept_texts_are_read_anew(build: Callable[..., AdaptedLLM]) -> None:
+def test_texts_are_read_anew_where_nothing_is_kept(build: Callable[..., AdaptedLLM]) -> None:
     llm = build("molora")
     told, read = _score(llm), []
     llm.halves.lower.register_forward_hook(lambda *_: read.append(1))
-    with llm.unkept():
+    with llm.nothing_kept():
         assert torch.allclose(_score(llm), told, atol=1e-6) and read
     read.clear()
     assert torch.equal(_score(llm), told) and not read
