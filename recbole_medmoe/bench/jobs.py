@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..atomic import data_sha256
 from ..config import MedConfig
+from ..config.assemble import given_values
 from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
 from ..quick_start.collaborating import small_configs
 from ..quick_start.finished import Key
@@ -121,7 +122,12 @@ class _Planner:
 
     def prepare(self, suite: Suite, cell: Cell, row: Row) -> tuple[Key, dict[str, Any]] | None:
         """The key, without a seed yet, and the overrides; None where there are faults."""
-        overrides = {**suite.settings, **row.overrides}
+        try:
+            overrides = {**suite.settings, **given_values(row.config), **row.overrides}
+        except ConfigError as error:
+            for fault in error.faults:
+                self._faults.setdefault(fault, set()).add(cell.row)
+            return None
         # Defaults stay unsaid: a run keeps the command that makes it again.
         overrides |= {"labels": cell.labels} if cell.labels is not None else {}
         overrides |= {"train_share": cell.train_share} if cell.train_share != 1 else {}

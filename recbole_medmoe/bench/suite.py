@@ -48,17 +48,19 @@ class Compared(_Strict):
 class Row(BaseModel):
     """One row: a model, and any keys that its configuration takes.
 
+    ``config`` names packaged variants of the model's values, or YAML files; the row's own keys lie above them.
     ``splits``, ``labels``, ``train_share`` and ``images`` narrow or replace the suite's own lists for this row.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
     model: str | None = None
+    config: list[str] = []
     splits: list[str] | None = None
     labels: list[str | None] | None = None
     train_share: list[float] | None = None
     images: list[str] | None = None
 
-    @field_validator("splits", "train_share", "images", mode="before")
+    @field_validator("config", "splits", "train_share", "images", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, (str, float, int)) else value

@@ -23,6 +23,7 @@ from ..data import FeatureRequest, create_dataset, data_preparation  # noqa: E40
 from ..data.item_sequences import ItemSequenceMixin  # noqa: E402
 from ..errors import ConfigError  # noqa: E402
 from ..evaluation import Evaluation  # noqa: E402
+from ..model.choice import ChoiceRecommender  # noqa: E402
 from ..model.visit import VisitRecommender  # noqa: E402
 from ..quick_start import RunResult  # noqa: E402
 from ..quick_start.fitness import check_fitness  # noqa: E402
@@ -31,13 +32,14 @@ from ..registry import MODELS, SEQUENCES, find_model, recbole_models  # noqa: E4
 from ..trainer import build_trainer  # noqa: E402
 from .fresh import FreshProcess  # noqa: E402
 from .report import NotApplicable  # noqa: E402
+from .tiny_choice import make_choices  # noqa: E402
 from .tiny_food import make_food  # noqa: E402
 from .tiny_llama import make_llama  # noqa: E402
 from .tiny_visits import make_visits  # noqa: E402
 from .variants import few_users, one_item, supply_banks, supply_vectors  # noqa: E402
 from .watch import Watched, watching  # noqa: E402
 
-FOOD, VISITS, EIGHT, ONE = "tinyfood", "tinyvisits", "eightrows", "oneitem"
+FOOD, VISITS, CHOICES, EIGHT, ONE = "tinyfood", "tinyvisits", "tinychoice", "eightrows", "oneitem"
 _SMALL: dict[str, Any] = {"device": "cpu", "progress": False, "epochs": 2, "bootstrap_draws": 20, "min_group": 2}
 
 
@@ -67,8 +69,8 @@ class WatchedRun(NamedTuple):
 class Case:
     """One model under check. Everything is made on first use and kept, so that checks share the expensive parts.
 
-    Visit models get a data set of visits, all others one of healthy food: feature models its split ``cold_patient``,
-    models that know ids or read lists ``warm``. A model that runs a language model
+    Visit models get a data set of visits, models of choice one of questions, all others one of healthy food: feature
+    models its split ``cold_patient``, models that know ids or read lists ``warm``. A model that runs a language model
     itself (a request of modality ``tokens``) gets a Llama of two random layers as its ``backbone``.
 
     Args:
@@ -76,31 +78,35 @@ class Case:
         folder: an empty one for all files of the checks.
         overrides: keys that win over the checks' own small values.
         fresh: the process for `FreshProcess.scores`; None makes one of its own.
+        task: of a model that serves several, which; None for its own.
 
     Raises:
         ConfigError: no such model, or one that this kind of data has nothing to offer (sequences, knowledge graphs).
     """
 
     def __init__(self, model: str | type, folder: Path, overrides: Mapping[str, Any] | None = None,
-                 fresh: FreshProcess | None = None) -> None:
+                 fresh: FreshProcess | None = None, task: str | None = None) -> None:
         self.name = model if isinstance(model, str) else name_of(model)
         self.folder = folder
-        self.spec = find_model(self.name)
+        self.spec = find_model(self.name).for_task(task)
         self.kind: Any = self.spec.load()
         self.is_features = hasattr(self.kind, "feature_requests")
         self.is_visits = issubclass(self.kind, VisitRecommender)
-        self.data = VISITS if self.is_visits else FOOD
+        self.is_choice = issubclass(self.kind, ChoiceRecommender)
+        self.data, make_data, split = (
+            (VISITS, make_visits, "patient") if self.is_visits
+            else (CHOICES, make_choices, "question") if self.is_choice
+            else (FOOD, make_food, "cold_patient" if self.is_features else "warm"))
         self.is_closed_form = getattr(self.kind, "type", None) == ModelType.TRADITIONAL
         self.by_pairs = getattr(self.kind, "full_sort_predict", None) is AbstractRecommender.full_sort_predict
         self._given = {key: _absolute(value) for key, value in (overrides or {}).items()}
         self.reads_lists = SEQUENCES in self.spec.needs and not self.is_visits
-        self.split = self._given.pop("split", "patient" if self.is_visits else "cold_patient" if self.is_features
-                                     and not self.reads_lists else "warm")
+        self.split = self._given.pop("split", "warm" if self.reads_lists else split)
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"
         self.cache = folder / "cache"
         self._tokens: dict[str, Any] = {}
-        (make_visits if self.is_visits else make_food)(folder / "data" / self.data)
+        make_data(folder / "data" / self.data)
         check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))

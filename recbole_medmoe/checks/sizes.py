@@ -21,6 +21,8 @@ def one_item_catalogue(case: Case) -> str:
     """Trains and is scored where the catalogue has one item."""
     if case.reads_lists:
         raise NotApplicable("reads a list of items to name another, and that takes two")
+    if case.is_choice:
+        raise NotApplicable("a question has at least two options to choose from")
     config = case.config(ONE, epochs=1)
     if (config["train_neg_sample_args"] or {}).get("distribution", "none") != "none":
         raise NotApplicable("trained against sampled negatives, and one item leaves none to draw")

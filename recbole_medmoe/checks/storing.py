@@ -12,6 +12,7 @@ from .measures import want_close
 
 PATIENT = {"text": "Patient with hypertension and gout, sex female.", "age": 60, "sex": "female", "bmi": 25.0,
            "conditions": ["hypertension", "gout"], "medicines": ["statin"], "history": ["apple", "never seen"],
+           "options": ["iron, which is good against anaemia", "never seen"],
            "diag": ["hypertension", "gout", "never seen"], "proc": None,
            "earlier": [{"diag": ["diabetes"]}, {"proc": ["test0"], "medications": ["iron", "never seen"]}]}
 _LIMIT = 1e-6

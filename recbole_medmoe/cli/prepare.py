@@ -78,6 +78,19 @@ recbole-medmoe prepare mmrec baby/ --out data/baby
 ```
 """
 
+_CHOICE = """Make a data set of multiple-choice questions, task `choice`, from JSON lines.
+
+Each line is `{"question": ..., "options": {"A": ..., "B": ...}, "answer_idx": "A"}`; a file's source is its name up to
+the first dot, and `subject`, `src` or `meta_info` name a subject. Repeats go, over all files; parts are drawn anew, so
+that scores must not be compared with published ones.
+
+**Example**
+
+```text
+recbole-medmoe prepare choice questions/*.jsonl.gz --out data/med-mcq
+```
+"""
+
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, named like the data set.")]
 DrugsBy = Annotated[str, typer.Option("--drugs-by", metavar="WAY", help="What says which drug a prescription is: name "
                                       "(else its NDC), or ndc alone (as published work has it; needs --codes-dir).")]
@@ -158,6 +171,17 @@ def healthfood(
     from ..prepare import prepare_healthfood
 
     _printed(prepare_healthfood(eicu, grocery, usda, out, note), out, "MedMoE")
+
+
+@app.command("choice", help=_CHOICE)
+def choice(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="JSON lines of questions, gzipped or not.")],
+    out: Out,
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import prepare_choice
+
+    _printed(prepare_choice(files, out, note), out, "OptionPosition")
 
 
 @app.command("eicu", help=_EICU)

@@ -34,10 +34,11 @@ class Settings(BaseModel):
     text_columns: dict[Literal["user", "item"], str] | None
     data_path: str
     allow_download: bool
-    task: Literal["any", "food", "medication", "next_item"]
+    task: Literal["any", "food", "medication", "next_item", "choice"]
     target_visits: Literal["all", "last"]
     runs_dir: str
     cache_dir: str | None
+    keep_states: bool
 
     # Machine
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")

@@ -10,6 +10,8 @@ apply()
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
+    from .choice_patients import ChoicePatients
+    from .choices import ChoiceDataset
     from .create import create_dataset
     from .dataset import MedDataset
     from .loaders import data_preparation
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Catalogue": "catalogue",
+    "ChoiceDataset": "choices", "ChoicePatients": "choice_patients",
     "create_dataset": "create",
     "MedDataset": "dataset",
     "data_preparation": "loaders",
@@ -36,9 +39,9 @@ _HOME = {
     "WordEncoder": "words",
 }
 __all__ = [
-    "Catalogue", "CollaborativeSpec", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset",
-    "PatientFeatures", "ProfileEncoder", "TokenSpec", "VisitDataset", "VisitPatients", "VisitPromptSpec",
-    "VisitTables", "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
+    "Catalogue", "ChoiceDataset", "ChoicePatients", "CollaborativeSpec", "FeatureRequest", "FeatureSource",
+    "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder", "TokenSpec", "VisitDataset", "VisitPatients",
+    "VisitPromptSpec", "VisitTables", "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
 ]
 
 

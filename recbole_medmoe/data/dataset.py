@@ -18,7 +18,7 @@ from ..paths import cache_dir, dataset_folder
 from .requests import CollaborativeSpec, FeatureRequest, FeatureTable
 from .share import kept_users, recount
 from .tables import FolderFeatures
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 GROUP_COLUMN = "conditions"
 RECBOLE_OWN = "ml-100k"  # RecBole always reads this one from its own package
@@ -144,6 +144,11 @@ class MedMixin:
         return None
 
     @property
+    def options(self) -> Ragged | None:
+        """None: users are no questions; see `ChoiceMixin`."""
+        return None
+
+    @property
     def ddi(self) -> Tensor | None:
         """None: items are no medications; see `VisitMixin`."""
         return None
@@ -228,6 +233,8 @@ class MedMixin:
             self._shared["tables"][request], self._shared["states"][request] = table, state
             absent = int((~table.present[1:]).sum())
             self.statistics.setdefault("missing", {})[request.key] = absent
+            if "store" in self._shared and request.key in self.store.cut:
+                self.statistics.setdefault("cut", {})[request.key] = self.store.cut[request.key]
         return self._shared["tables"][request]
 
     def give_vectors(self, spec: CollaborativeSpec, vectors: FeatureBank) -> None:

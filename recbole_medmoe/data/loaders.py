@@ -14,9 +14,10 @@ from recbole.utils import ModelType
 
 from ..errors import DataError
 from ..layers.sets import padded_rows
+from .choices import ChoiceMixin
 from .item_sequences import ItemSequenceMixin
 from .visit_sequences import SequenceVisitMixin
-from .visit_tables import sets_of
+from .visit_tables import Ragged, sets_of
 
 FULL_SORT = {"distribution": "uniform", "sample_num": "none"}  # RecBole's words for ranking the whole catalogue
 
@@ -117,6 +118,29 @@ class PositivesSampler(Sampler):
             self.item_num -= 1
 
 
+class OptionSampler(Sampler):
+    """Draws negatives from a question's own wrong options, each as likely: what its right one has to be told from.
+
+    Args:
+        part: the training part of a `ChoiceMixin`.
+        options: item ids of each question's options [U].
+    """
+
+    def __init__(self, part: Any, options: Ragged) -> None:
+        self._options = options
+        super().__init__(["train"], [part])
+
+    def sample_by_user_ids(self, user_ids: Any, item_ids: Any, num: int) -> torch.Tensor:
+        """Wrong options of the questions [N] whose right ones are ``item_ids`` [N] -> [num * N], question by question
+        within each round, as RecBole has it."""
+        users, right = torch.as_tensor(user_ids).repeat(num), torch.as_tensor(item_ids).repeat(num)
+        own = padded_rows(*self._options, users)  # [N, C]
+        place = (own == right[:, None]).int().argmax(dim=1)
+        drawn = torch.from_numpy(np.random.random(len(users))) * (self._options.sizes[users] - 1)
+        drawn = drawn.long()
+        return own.gather(1, (drawn + (drawn >= place))[:, None]).squeeze(1)
+
+
 def _samplers(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, Any]:
     """Samplers of the three parts.
 
@@ -125,6 +149,10 @@ def _samplers(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, An
     """
     ranked = [config[f"{phase}_neg_sample_args"] for phase in ("valid", "test")]
     negatives = config["train_neg_sample_args"]
+    if isinstance(dataset, ChoiceMixin):
+        known = PositivesSampler(["train", "valid", "test"], parts)
+        own = OptionSampler(parts[0], dataset.options).set_phase("train")
+        return own, known.set_phase("valid"), known.set_phase("test")
     draws = negatives["distribution"] != "none"
     repeats = getattr(dataset, "scores_repeats", False) or isinstance(dataset, ItemSequenceMixin)
     try:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..encoders import EncoderSpec
 from ..errors import ConfigError
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 SIDES = ("user", "item")
-MODALITIES = ("text", "image", "profile", "codes", "words", "tokens", "collaborative")
+MODALITIES = ("text", "image", "profile", "codes", "words", "tokens", "length", "collaborative")
 GIVEN = "given"
 """The backbone of an `EncoderSpec` whose vectors were made elsewhere and lie in the data set's folder ``vectors/``."""
 
@@ -35,12 +35,23 @@ class TokenSpec:
         template: prompt template; None gives the raw text.
         max_tokens: longest prompt; what is longer loses the end of its text, never of its template.
         special: with the tokenizer's own tokens, such as the one that begins a text; a continuation has none.
+        paraphrases: templates beside the first; each text takes one of them by its hash.
+        held_out: templates for texts that training does not see, new ones among them, in place of the others.
+        keep: ``end`` takes what is too long from the beginning of the text instead.
     """
 
     backbone: str
     template: str | None
     max_tokens: int
     special: bool = True
+    paraphrases: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    keep: Literal["start", "end"] = "start"
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Every template that a text may get."""
+        return (*(() if self.template is None else (self.template,)), *self.paraphrases, *self.held_out)
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,8 @@ class FeatureRequest:
         side: ``user`` or ``item``.
         modality: ``text`` and ``image`` come from a frozen encoder; ``profile`` is every column of the ``.user`` or
             ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words; ``tokens`` are token
-            ids; ``collaborative`` comes from a small model of the same training rows.
+            ids; ``length`` is the number of characters of the text; ``collaborative`` comes from a small model of the
+            same training rows.
         encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, a `TokenSpec` for tokens, or a
             `VisitPromptSpec` where users are visits, a `CollaborativeSpec` for collaborative; else None.
         fields: columns of profile and codes; empty means all that fit.
@@ -166,6 +178,10 @@ class FeatureSource(Protocol):
     @property
     def ddi(self) -> Tensor | None:
         """[I, I] bool: pairs of medications that interact; None where there is no list."""
+
+    @property
+    def options(self) -> Ragged | None:
+        """Item ids of each question's options [U] where users are questions (task choice), else None."""
 
     @property
     def train_users(self) -> Tensor:

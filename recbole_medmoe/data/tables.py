@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from ..atomic import read_atomic, read_images, read_texts, read_vectors, text_path, vectors_path
-from ..encoders import PADDING, EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictures, obtain_bank
+from ..encoders import PADDING, EncoderSpec, FeatureBank, blurred_pictures, obtain_bank
 from ..errors import DataError
 from .column_texts import column_texts
 from .profile import ProfileEncoder
 from .requests import GIVEN, FeatureRequest, FeatureTable, TokenSpec, WordSpec
 from .visit_tables import KINDS, STRUCTURE
 from .words import WordEncoder
+from .wrapping import WrappedTokens
 
 
 @dataclass
@@ -42,6 +43,7 @@ class FolderFeatures:
     templates: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.cut: dict[str, int] = {}  # texts longer than a prompt may be, by request key
         self._texts: dict[str, dict[str, str]] = {}
         self._frames: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {}
 
@@ -111,7 +113,7 @@ class FolderFeatures:
             return vectors_path(self.folder, request.side, request.modality).is_file()
         if request.modality == "image":
             return (self.folder / "images.csv").is_file()
-        if request.modality in ("text", "tokens", "words"):
+        if request.modality in ("text", "tokens", "words", "length"):
             return text_path(self.folder, request.side, self.split).is_file() or request.side in self.templates
         return (self.folder / f"{self.folder.name}.{request.side}").is_file()
 
@@ -168,7 +170,11 @@ class FolderFeatures:
             matrix, present = self.bank(request.side, request.encoder).align(list(self.tokens[request.side]))
             return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
         if isinstance(request.encoder, TokenSpec):
-            return self._token_ids(request.side, request.encoder), None
+            return self._token_ids(request, request.encoder, fit), None
+        if request.modality == "length":
+            found = self.contents(request.side, "text")
+            sizes = [[float(len(str(found.get(token, ""))))] for token in self.tokens[request.side]]
+            return FeatureTable(torch.tensor(sizes), torch.tensor([size > 0 for (size,) in sizes])), None
         if isinstance(request.encoder, WordSpec):
             return self._words(request, request.encoder, fit)
         return self._columns(request, fit)
@@ -183,11 +189,16 @@ class FolderFeatures:
         matrix[present] = torch.from_numpy(rows[[place[token] for token in tokens if token in place]])
         return FeatureTable(matrix, present)
 
-    def _token_ids(self, side: str, spec: TokenSpec) -> FeatureTable:
-        texts = self.contents(side, "text")
-        prompts = PromptTokenizer.load(spec.backbone, spec.template, spec.max_tokens, spec.special, cache=self.cache,
-                                       allow_download=self.options.get("allow_download", False))
-        matrix, present = prompts.table([str(texts.get(token, "")) for token in self.tokens[side]])
+    def wrapped(self, spec: TokenSpec) -> WrappedTokens:
+        """What puts texts behind their templates."""
+        return WrappedTokens(spec, cache=self.cache, allow_download=self.options.get("allow_download", False))
+
+    def _token_ids(self, request: FeatureRequest, spec: TokenSpec, seen: Tensor) -> FeatureTable:
+        texts, prompts = self.contents(request.side, "text"), self.wrapped(spec)
+        matrix, present = prompts.table([str(texts.get(token, "")) for token in self.tokens[request.side]],
+                                        seen.tolist())
+        if prompts.truncated:
+            self.cut[request.key] = prompts.truncated
         return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present))
 
     def _words(self, request: FeatureRequest, spec: WordSpec, fit: Tensor) -> tuple[FeatureTable, dict[str, Any]]:

@@ -14,6 +14,7 @@ from .. import compat
 from .loading import Batch, full_sort_batches
 from .pooled import POOLED_METRICS, POPULARITY_METRICS, pooled_metrics, popularity_metrics
 from .ranking import LIFT, ROW_METRICS, popularity_lift, rank_metrics
+from .routing import about_to_score
 from .topk import Lots, find_hits, forbid, top_items
 
 compat.apply()
@@ -169,6 +170,7 @@ def score_block(model: Any, interaction: Any, item_num: int, loader: Any, device
     """Scores [B, I] of a batch in float32 or wider, free to be written to."""
     from recbole.model.abstract_recommender import AbstractRecommender
 
+    about_to_score(interaction[loader.uid_field])
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         if getattr(type(model), "full_sort_predict", None) is not AbstractRecommender.full_sort_predict:
             scores = model.full_sort_predict(interaction.to(device))

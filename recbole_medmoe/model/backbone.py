@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from ..encoders.backbones import Backbone, resolve_backbone
 from ..encoders.gguf import converted_folder
 from ..encoders.estimate import ASSUMED_SHARE, Plan, Shape, epoch_operations, kept_bytes, product_rate, \
     trained_bytes, weight_bytes
+from ..encoders.halves import CausalHalves
 from ..encoders.hardware import compute_dtype, whole_memory
+from ..encoders.kept import KeptTexts
 from ..encoders.loading import load_backbone, load_tokenizer
 from ..encoders.lora import LoraSpec
 from ..encoders.reader import PromptReader
@@ -21,9 +24,11 @@ from ..encoders.split import SplitBackbone
 from ..encoders.tokens import PromptTokenizer
 from ..errors import ConfigError
 from ..layers import leave_out_frozen
+from ..paths import cache_dir
 
 
 log = logging.getLogger("recbole_medmoe")
+_LATEST: dict[tuple[str, ...], dict[str, Tensor]] = {}  # kept states of the last `read_halves`
 
 
 def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: bool = False,
@@ -33,7 +38,7 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
     Args:
         p: a model's parameters, with ``backbone``, ``tuned_layers``, ``readout``, ``readout_layers``,
             ``prompt_max_tokens``, ``batch_tokens`` and ``cache_states``.
-        config: with ``device``, ``precision``, ``progress``, ``cache_dir`` and ``allow_download``.
+        config: with ``device``, ``precision``, ``progress``, ``cache_dir``, ``keep_states`` and ``allow_download``.
         lora: the adapters; None freezes the whole backbone, and each text's read-out is kept.
         checkpointing, quantise: see `SplitBackbone`.
 
@@ -48,8 +53,10 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
         quantise=quantise)
     _check_context(p, halves)
     leave_out_frozen(halves, found.sha256)
+    store = _store(config, {"backbone": found.sha256, "cut": halves.cut, "read_out": halves.kind,
+                            "layers": list(halves.layers), "formats": [str(lower), str(upper), str(quantise)]})
     reader = PromptReader(halves, p.batch_tokens, p.cache_states,
-                          "auto" if config["progress"] is None else config["progress"])
+                          "auto" if config["progress"] is None else config["progress"], store)
     reader.tuning = lora is not None
     return reader
 
@@ -91,6 +98,36 @@ def _check_context(p: Any, halves: SplitBackbone) -> None:
     if halves.limit is not None and p.prompt_max_tokens > halves.limit:
         raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
                            f"{halves.limit}"])
+
+
+def read_halves(p: Any, config: Any) -> tuple[CausalHalves, str]:
+    """The backbone with its head, cut below the blocks that are tuned, and the SHA-256 of its files.
+
+    What the frozen blocks make of texts stays in main memory for the next call with the same backbone, cut and formats,
+    so that the seeds of a comparison read the texts once.
+
+    Args:
+        p: a model's parameters, with ``backbone``, ``tuned_layers``, ``cache_states``, ``gradient_checkpointing`` and
+            ``quantise``.
+        config: as in `read_backbone`.
+
+    Raises:
+        ConfigError, MissingPackageError: as `read_backbone`.
+    """
+    found, folder = _find(p, config)
+    device, lower = torch.device(config["device"]), compute_dtype(torch.device(config["device"]))
+    upper = torch.bfloat16 if config["precision"] == "bf16" else torch.float32
+    key = (found.sha256, str(p.tuned_layers), str(device), str(lower), str(p.quantise))
+    kept = _LATEST.get(key, {}) if p.cache_states else None
+    _LATEST.clear()
+    if kept is not None:
+        _LATEST[key] = kept
+    store = _store(config, {"what": "halves", "backbone": found.sha256, "tuned": p.tuned_layers,
+                            "formats": [str(lower), str(upper), str(p.quantise)]})
+    halves = CausalHalves(folder, tuned=p.tuned_layers, device=device, lower_dtype=lower, upper_dtype=upper,
+                          keep=p.cache_states, kept=kept, store=store, checkpointing=p.gradient_checkpointing,
+                          quantise=p.quantise)
+    return halves, found.sha256
 
 
 def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps: int, outputs: int) -> None:
@@ -141,6 +178,15 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
         raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
                            "model here"])
     return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
+
+
+def _store(config: Any, origin: dict[str, Any]) -> KeptTexts | None:
+    """Where other runs find what a backbone's frozen part makes of texts; None where it is not kept for them."""
+    if not config["keep_states"]:
+        return None
+    base = Path(config["cache_dir"]) if config["cache_dir"] else cache_dir()
+    return KeptTexts(base / "states", {**origin, "device": torch.device(config["device"]).type,
+                                       "transformers": version("transformers")})
 
 
 def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dtype]:

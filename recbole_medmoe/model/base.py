@@ -1,7 +1,8 @@
 """FeatureRecommender: RecBole's ``GeneralRecommender`` on features instead of ids."""
 from __future__ import annotations
 
-from typing import Any, ClassVar, Mapping
+from contextlib import nullcontext
+from typing import Any, ClassVar, ContextManager, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -172,6 +173,11 @@ class FeatureRecommender(GeneralRecommender):
     def patients(self, **options: Any) -> PatientFeatures:
         """What turns patients written by hand into user inputs; options as `PatientFeatures` has them."""
         return PatientFeatures(self.requests, self.states, self.widths, **options)
+
+    def nothing_kept(self) -> ContextManager[None]:
+        """Within it nothing that was kept of a user is used, so that a score costs what it costs for a new one."""
+        llm = getattr(self, "llm", None)   # what reads texts with a language model keeps what it made of them
+        return nullcontext() if llm is None else llm.nothing_kept()
 
     def diagnostics(self, users: Features, items: Features) -> dict[str, Tensor]:
         """What the model can tell about its inner choices, [B, ...] each; nothing unless a subclass has some."""

@@ -22,7 +22,8 @@ from .collaborating import small_configs  # noqa: E402
 from .distilling import check_teacher  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .folds import FOLDS, join_folds, need_folds  # noqa: E402
-from .running import run_config, with_seed  # noqa: E402
+from .joint import check_joint, run_joint  # noqa: E402
+from .running import command_of, run_config, with_seed  # noqa: E402
 from .stored import Content, StoredRun  # noqa: E402
 
 
@@ -48,7 +49,9 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
 
     Args:
         models: names; the first is the reference.
-        dataset, files, argv, overrides, runs_dir, command: as in `run`.
+        dataset: as in `run`, or several names with commas: each model is trained on all of them together, and leaves a
+            run for each, see `run_joint`.
+        files, argv, overrides, runs_dir, command: as in `run`.
         split: as in `run`, or ``folds``: a run for each of ``fold0``, ``fold1`` ..., whose rows are compared together.
         seeds: None takes the configuration's single seed.
         per_model: keys and values of single models, which win over ``overrides``.
@@ -58,6 +61,9 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
     """
     given: dict[str, Any] = {"files": files, "argv": argv}
     own = {name: {**(overrides or {}), **(per_model or {}).get(name, {})} for name in models}
+    if "," in dataset:
+        names = [name.strip() for name in dataset.split(",") if name.strip()]
+        return Compared(_together(own, names, seeds, split, given, runs_dir, command))
     splits: Sequence[str | None] = [split]
     if split == FOLDS:
         first = next(iter(own))
@@ -72,6 +78,27 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
                   flush=True)
         folders.append(run_config(config, runs_dir=runs_dir, command=command).folder)
     return Compared(tuple(folders))
+
+
+def _together(models: Mapping[str, Mapping[str, Any]], datasets: Sequence[str], seeds: Sequence[int] | None,
+              split: str | None, given: Mapping[str, Any], runs_dir: Path | None, command: str | None
+              ) -> tuple[Path, ...]:
+    """Folders of the runs of every model and seed on all data sets."""
+    if split is not None:
+        raise ConfigError([f"--split {split} goes with one data set; with several each takes its own default"])
+    runs: list[list[MedConfig]] = []
+    for name, overrides in models.items():
+        check_joint(name, datasets)
+        for seed in seeds if seeds is not None else [None]:
+            runs.append([MedConfig(name, dataset, beside=tuple(models), **given, overrides={
+                **with_seed(overrides, seed), "trained_with": [other for other in datasets if other != dataset]})
+                for dataset in datasets])
+    folders: list[Path] = []
+    for number, configs in enumerate(runs, start=1):
+        print(f"[{number}/{len(runs)}] {configs[0].spec.name}, seed {configs[0]['seed']}, {' + '.join(datasets)}",
+              file=sys.stderr, flush=True)
+        folders += [result.folder for result in run_joint(configs, runs_dir, command or command_of(configs[0]))]
+    return tuple(folders)
 
 
 def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds: Sequence[int] | None,

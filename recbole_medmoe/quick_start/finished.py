@@ -13,6 +13,7 @@ from ..store import read_record
 from ..version import __version__
 from .record import config_sha256, used_backbones, used_prompts
 from .stored import Content
+from .teachers import read_by
 
 __all__ = ["Key", "Pool", "obtain_run"]
 
@@ -21,7 +22,8 @@ log = logging.getLogger("recbole_medmoe")
 
 class Key(NamedTuple):
     """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version, and
-    the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates.
+    the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates,
+    a student's teacher's among them.
     """
 
     config_sha256: str
@@ -44,8 +46,7 @@ class Key(NamedTuple):
             ConfigError, MissingPackageError: a prompt template or a backbone that is not there.
         """
         content = data_sha256(config.dataset_folder, config.split, config.labels) if data is None else data
-        ask = getattr(config.model_class, "feature_requests", None)
-        requests = ask(config.params) if ask is not None else ()
+        requests = read_by(config)
         return cls(config_sha256(config.resolved()), config["seed"], content, __version__,
                    interactions_sha256(config.dataset_folder) if config["task"] == "medication" else "",
                    tuple(used["sha256"] for used in used_backbones(requests, config["allow_download"])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Iterable, Mapping
@@ -16,16 +17,17 @@ from ..config import MedConfig
 from ..data import FeatureRequest, TokenSpec, VisitPromptSpec
 from ..data.requests import GIVEN
 from ..encoders import EncoderSpec, backbone_sha256, load_template
-from ..evaluation import Evaluation, ItemGroup, routing_table
+from ..evaluation import Evaluation, ItemGroup, RoutingCounts, routing_table
 from ..evaluation.loading import full_sort_batches
 from ..paths import dataset_folds
 from ..store import code_version, environment
 from .absence import Removal
 from .pictures import BEFORE, Shown
+from .teachers import read_by
 
 # Keys that say where and how a run is carried out, not what is computed.
-_PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
-          "state", "allow_download"}
+_PLACE = {"seed", "device", "runs_dir", "cache_dir", "keep_states", "data_path", "progress", "show_progress", "gpu_id",
+          "use_gpu", "state", "allow_download"}
 # Keys that came later, with the values that mean what was done before: finished runs stay what they are.
 _LATER: dict[str, Any] = {"missing": [], "orders": 5, "leave_out_seen": False, "text_columns": None}
 _LATENCY_ROWS = 30
@@ -54,6 +56,9 @@ class Facts:
     teacher: dict[str, Any] | None = None
     collaborative: list[dict[str, Any]] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
+    costs: dict[str, float | None] | None = None
+    probe: dict[str, float | int] | None = None
+    joint: list[dict[str, str]] | None = None
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
     item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
@@ -105,6 +110,12 @@ class Facts:
         if usual is not None:
             self.item_groups |= shown.groups(usual, self.config, test, BEFORE)
 
+    def count(self, counts: RoutingCounts, evaluation: Evaluation) -> None:
+        """Takes what routers chose while the test rows were scored, where a model has routers."""
+        if counts.total:
+            masks = {name: mask for name, (mask, _) in self.groups.items()}
+            self.routing = counts.table(evaluation.row_ids, masks, min_group=self.config["min_group"])
+
     @property
     def missing(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Modality to share to what the test rows scored without it, as the record holds them."""
@@ -134,12 +145,14 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
     return {
         "schema": 1,
         "run": {"id": run_id, "started": facts.started.isoformat(timespec="microseconds"), "status": "finished",
-                "command": facts.command, "seconds": facts.seconds["run"]},
+                "command": facts.command, "seconds": facts.seconds["run"],
+                **({"joint": facts.joint} if facts.joint else {})},
         "code": code_version(),
         "environment": environment(str(facts.config["device"])),
         "data": facts.data,
         "model": {**facts.model, **({"teacher": facts.teacher} if facts.teacher else {}),
-                  **({"collaborative": facts.collaborative} if facts.collaborative else {})},
+                  **({"collaborative": facts.collaborative} if facts.collaborative else {}),
+                  **({"costs": facts.costs} if facts.costs else {})},
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "valid": dict(facts.valid or {}), "search": None},
         "evaluation": {"metrics": facts.metrics, "groups": facts.group_lines, "images": facts.config["images"],
@@ -147,7 +160,8 @@ def build_record(facts: Facts, run_id: str) -> dict[str, Any]:
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
                        **({"missing": facts.missing} if facts.removals else {}),
                        **({"rounds": facts.rounds} if facts.rounds else {}),
-                       **({"written": facts.written} if facts.written else {})},
+                       **({"written": facts.written} if facts.written else {}),
+                       **({"probe": facts.probe} if facts.probe else {})},
         "routing": facts.routing,
     }
 
@@ -170,7 +184,7 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
 
 
 def _model(config: MedConfig, model: Any) -> dict[str, Any]:
-    requests = getattr(model, "requests", ())
+    requests = read_by(config)
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
@@ -190,17 +204,16 @@ def _latency(model: Any, test: Any, device: torch.device) -> dict[str, float] | 
         return None
     users = next(iter(test))[0]
     model.eval()
-    forget = getattr(model, "forget", None)   # what a model keeps of a user is no speed
+    nothing_kept = getattr(model, "nothing_kept", nullcontext)   # what a model keeps of a user is no speed
     times = []
     for row in range(min(len(users), _LATENCY_ROWS)):
         one = users[row:row + 1].to(device)
-        if forget is not None:
-            forget()
-        begun = time.perf_counter()
-        model.full_sort_predict(one)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(1000 * (time.perf_counter() - begun))
+        with nothing_kept():
+            begun = time.perf_counter()
+            model.full_sort_predict(one)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(1000 * (time.perf_counter() - begun))
     return {"batch": 1, "p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
 
 
@@ -221,8 +234,9 @@ def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
         ConfigError: one that is not there, or is no template.
     """
     specs = _encoders(requests)
-    found = {spec.template for spec in specs} | {spec.visit_template for spec in specs
-                                                 if isinstance(spec, VisitPromptSpec)}
+    found = {name for spec in specs for name in (
+        spec.templates if isinstance(spec, TokenSpec) else
+        (spec.template, spec.visit_template) if isinstance(spec, VisitPromptSpec) else (spec.template,))}
     names = sorted(name for name in found if name is not None)
     return [{"name": name, "sha256": load_template(name).sha256} for name in names]
 

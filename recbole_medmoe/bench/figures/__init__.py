@@ -6,6 +6,7 @@ from .curve import curve
 from .fall import fall
 from .forest import Block, Line, forest
 from .frame import Figure
+from .heat import Panel, heat
 from .strip import strip
 
-__all__ = ["Block", "Figure", "Line", "curve", "fall", "forest", "shares", "strip"]
+__all__ = ["Block", "Figure", "Line", "Panel", "curve", "fall", "forest", "heat", "shares", "strip"]
