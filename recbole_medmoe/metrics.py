@@ -20,12 +20,17 @@ SET_METRICS: dict[str, str] = {
     "SetSize": "medication: number of medications given; mean over visits",
     "TrueSetSize": "medication: number of medications in the true set; mean over visits",
 }
+CHOICE_METRICS: dict[str, str] = {
+    "Accuracy": "choice: whether the option ranked first is the right one; per question, mean over questions",
+    "MacroAccuracy": "choice: mean over tasks of their accuracies, whatever their sizes",
+    "BlindAccuracy": "choice: 1 / number of options, what guessing gets; mean over questions",
+}
 RANK_METRICS = ("Precision", "Recall", "NDCG", "MAP", "Hit", "MRR")
-"""RecBole's metrics that a visit's ranked medications have beside `SET_METRICS`."""
+"""RecBole's metrics beside `SET_METRICS` and `CHOICE_METRICS`."""
 
 
 def register() -> None:
-    """Enters `OWN_METRICS` and `SET_METRICS` in RecBole's tables, once. RecBole must be mended first (`compat`)."""
+    """Enters `OWN_METRICS`, `SET_METRICS` and `CHOICE_METRICS` in RecBole's tables, once, after `compat` mended it."""
     from recbole.evaluator import register as table
     from recbole.evaluator.base_metric import AbstractMetric
     from recbole.utils import EvaluatorType
@@ -42,10 +47,10 @@ def register() -> None:
             Raises:
                 ConfigError: always.
             """
-            own = ", ".join((*OWN_METRICS, *SET_METRICS))
+            own = ", ".join((*OWN_METRICS, *SET_METRICS, *CHOICE_METRICS))
             raise ConfigError([f"metrics: {own} need full ranking (eval_args mode: full)"])
 
-    for name in (*OWN_METRICS, *SET_METRICS):
+    for name in (*OWN_METRICS, *SET_METRICS, *CHOICE_METRICS):
         key = name.lower()
         if key not in table.metrics_dict:
             table.metrics_dict[key] = type(name, (FullSortOnly,), {})

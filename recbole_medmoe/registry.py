@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import ConfigError, MissingPackageError, nearest
@@ -25,10 +25,11 @@ class ModelSpec:
     Args:
         name: what ``--model`` takes.
         target: ``module:Class``.
-        task: ``food``, ``medication`` or ``any``.
+        task: ``food``, ``medication``, ``choice`` or ``any``.
         paper: link to what the model comes from.
         needs: what the data must offer, e.g. ``("text", "image")`` or ``("known users",)``.
         trainer: ``module:Class`` of a trainer of its own; None takes the one that RecBole names for its type.
+        by_task: tasks that a class of their own serves, and that class as ``module:Class``.
     """
 
     name: str
@@ -37,12 +38,17 @@ class ModelSpec:
     paper: str
     needs: tuple[str, ...]
     trainer: str | None = None
+    by_task: tuple[tuple[str, str], ...] = ()
 
     @property
     def origin(self) -> str:
         """``recbole_medmoe``, ``recbole`` or ``third party``."""
         package = self.target.split(":")[0].split(".")[0]
         return package if package in ("recbole_medmoe", "recbole") else "third party"
+
+    def for_task(self, task: object) -> ModelSpec:
+        """This line with the class that serves a task."""
+        return replace(self, target=dict(self.by_task).get(str(task), self.target))
 
     def load(self) -> type:
         """Imports the model's class.
@@ -82,12 +88,20 @@ class ModelSpec:
         return found
 
 
+KNOWN_USERS = "known users"
+"""What a model needs that knows users by their ids alone."""
+SEQUENCES = "sequences"
+"""What a model needs that reads a user's items in a list, in time order where there is one."""
+
 _HYBRID = "recbole_medmoe.model.medmoe:"
 _BASELINES = "recbole_medmoe.model.baselines."
 _MODALITIES = ("text", "image", "profile")
 _VISITS = ("visits",)
+_OPTIONS = ("options",)
 _TUNING = "recbole_medmoe.trainer.tuning:TuningTrainer"
+_MING = "recbole_medmoe.model.mingmoe:"
 _LEADER = "https://arxiv.org/abs/2402.02803"
+_AMFREC = "https://doi.org/10.7544/issn1000-1239.202550836"
 _ENSEMBLE = "recbole_medmoe.trainer.ensemble:EnsembleTrainer"
 
 MODELS: tuple[ModelSpec, ...] = (
@@ -95,6 +109,8 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("MoEOnly", _HYBRID + "MoEOnly", "food", PAPER, _MODALITIES),
     ModelSpec("LLMOnly", _HYBRID + "LLMOnly", "food", PAPER, ("text",)),
     ModelSpec("LLMOnlyLoRA", "recbole_medmoe.model.llm_lora:LLMOnlyLoRA", "food", PAPER, ("text",), _TUNING),
+    ModelSpec("AMFRec", "recbole_medmoe.model.amfrec:AMFRec", "any", _AMFREC, (SEQUENCES, "text")),
+    ModelSpec("FeatureSASRec", _BASELINES + "feature_sasrec:FeatureSASRec", "any", "", (SEQUENCES, "text")),
     ModelSpec("HalvesAverage", _BASELINES + "ensemble:HalvesAverage", "food", "", _MODALITIES, _ENSEMBLE),
     ModelSpec("LLMPair", _BASELINES + "ensemble:LLMPair", "food", "", ("text",), _ENSEMBLE),
     ModelSpec("LLMOnlyZeroShot", _BASELINES + "zero_shot:LLMOnlyZeroShot", "food", "", ("text",)),
@@ -108,18 +124,20 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec("RETAIN", _BASELINES + "retain:RETAIN", "medication", "https://arxiv.org/abs/1608.05745", _VISITS),
     ModelSpec("GAMENet", _BASELINES + "gamenet:GAMENet", "medication", "https://arxiv.org/abs/1809.01852", _VISITS),
     ModelSpec("MICRON", _BASELINES + "micron:MICRON", "medication", "https://arxiv.org/abs/2105.01876", _VISITS),
+    ModelSpec("OptionPosition", _BASELINES + "options:OptionPosition", "choice", "", _OPTIONS),
+    ModelSpec("LongestOption", _BASELINES + "options:LongestOption", "choice", "", ("options", "text")),
+    ModelSpec("OptionOverlap", _BASELINES + "options:OptionOverlap", "choice", "", ("options", "text")),
     ModelSpec("LLMGenerate", _BASELINES + "llm_generate:LLMGenerate", "medication", _LEADER, ("visits", "code names")),
     ModelSpec("LEADERTeacher", "recbole_medmoe.model.leader_teacher:LEADERTeacher", "medication", _LEADER,
               ("visits", "code names"), _TUNING),
     ModelSpec("LEADERStudent", "recbole_medmoe.model.leader_student:LEADERStudent", "medication", _LEADER, _VISITS),
+    ModelSpec("MINGMoE", _MING + "MINGMoE", "any", "https://arxiv.org/abs/2404.09027", ("text",),
+              "recbole_medmoe.trainer.adapting:AdapterTrainer",
+              (("food", _MING + "MINGFood"), ("medication", _MING + "MINGVisits"))),
     # In front of RecBole's Pop, whose counts are wrong (model/baselines/pop.py).
     ModelSpec("Pop", _BASELINES + "pop:Pop", "any", "", ()),
 )
 
-KNOWN_USERS = "known users"
-"""What a model needs that knows users by their ids alone."""
-SEQUENCES = "sequences"
-"""What a model needs that reads a user's items in time order."""
 _RECBOLE_NEEDS = {
     "general_recommender": (KNOWN_USERS,),
     "context_aware_recommender": (),

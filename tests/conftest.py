@@ -9,10 +9,11 @@ from typing import Any, Callable
 
 import pytest
 
+from recbole_medmoe.checks.tiny_choice import make_choices
 from recbole_medmoe.checks.tiny_food import CONDITIONS, ITEMS, make_food
 from recbole_medmoe.checks.tiny_visits import make_visits
 
-__all__ = ["CONDITIONS", "ITEMS", "make_food", "make_visits"]
+__all__ = ["CONDITIONS", "ITEMS", "make_choices", "make_food", "make_visits"]
 
 
 @pytest.fixture
@@ -104,6 +105,47 @@ def visit_data(visit_config: Callable[..., Any]) -> Callable[..., Any]:
         return (config, *data_preparation(config, create_dataset(config)))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _tiny_choice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_choices(tmp_path_factory.mktemp("data") / "tinychoice")
+
+
+@pytest.fixture
+def tiny_choice(_tiny_choice: Path) -> Path:
+    """Folder of the data set ``tinychoice``, task choice, shared by all tests: read only. Split: ``question``."""
+    return _tiny_choice
+
+
+@pytest.fixture
+def choice_config(tiny_choice: Path) -> Callable[..., Any]:
+    """``choice_config("OptionPosition", smoothing=2.0)`` -> a `MedConfig` on ``tinychoice``."""
+    from recbole_medmoe.config import MedConfig
+
+    def make(model: str, folder: Path | None = None, **overrides: Any) -> Any:
+        place = folder or tiny_choice
+        return MedConfig(model, place.name, overrides={"data_path": str(place.parent), **overrides})
+
+    return make
+
+
+@pytest.fixture
+def choice_data(choice_config: Callable[..., Any]) -> Callable[..., Any]:
+    """As `choice_config`, but gives the configuration and the three loaders."""
+    from recbole_medmoe.data import create_dataset, data_preparation
+
+    def make(model: str, folder: Path | None = None, **overrides: Any) -> tuple[Any, Any, Any, Any]:
+        config = choice_config(model, folder, **overrides)
+        return (config, *data_preparation(config, create_dataset(config)))
+
+    return make
+
+
+@pytest.fixture
+def own_choices(tmp_path: Path) -> Path:
+    """A copy of its own of the data set ``tinychoice``, for tests that spoil it."""
+    return make_choices(tmp_path / "data" / "tinychoice")
 
 
 @pytest.fixture

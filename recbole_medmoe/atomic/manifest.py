@@ -201,8 +201,8 @@ def run_files(folder: Path, split: str | None, labels: str | None = None) -> lis
     else:
         tables.append(folder / f"{name}.inter")
     tables += [text_path(folder, side, split) for side in ("user", "item")]
-    pictures = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
-    there = [path for path in [*tables, folder / "images.csv"] if path.is_file()]
+    pictures = sorted(path for kind in ("images", "vectors") for path in (folder / kind).rglob("*") if path.is_file())
+    there = [path for path in [*tables, folder / "candidates.csv", folder / "images.csv"] if path.is_file()]
     return [path.relative_to(folder).as_posix() for path in [*there, *pictures]]
 
 

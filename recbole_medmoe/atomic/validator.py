@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Collection, Sequence
 
 from ..errors import DataError, nearest
 from ..paths import dataset_splits
+from .candidates import scan_candidates
 from .faults import AtomicError, Fault, fault_at
 from .layout import PARTS, inter_path, label_variants
 from .manifest import changed_files, read_manifest, remedy, run_files
@@ -84,6 +85,7 @@ class _Check:
         self.user, self.item = user, item
         self.trusted = trusted
         self.faults: list[Fault] = []
+        self.own: dict[str, list[str]] | None = None  # candidates of each user, where users have their own
 
     def strays(self, splits: Sequence[str]) -> None:
         """Folders of texts and triples of variants that belong to no split: nothing would ever read them."""
@@ -103,6 +105,9 @@ class _Check:
         """The side files first: they say which ids are known."""
         users = self._side("user", self.user)
         items = self._side("item", self.item)
+        if (self.folder / "candidates.csv").is_file():
+            self.own, faults = scan_candidates(self.folder, self.user, self.item, users, items)
+            self.faults += faults
         if (self.folder / f"{self.name}.inter").is_file():
             self._interactions(f"{self.name}.inter", users, items)
         elif not triples:
@@ -178,7 +183,17 @@ class _Check:
             unknown = ~table.cells[self.item].isin(items)
             first = f" ('{table.cells[self.item][unknown].iloc[0]}')" if unknown.any() else ""
             self._mark(file, table, unknown, f"unknown id: no such item{first} in {self.name}.item", self.item)
+        if self.own is not None:
+            self._choices(file, table, self.own)
         return table
+
+    def _choices(self, file: str, table: RawTable, own: dict[str, list[str]]) -> None:
+        """Rows of users that have candidates of their own: each user has some, and each item is one of them."""
+        without = ~table.cells[self.user].isin(own)
+        self._mark(file, table, without, "the user has no candidates in candidates.csv", self.user)
+        known = {f"{user}\t{item}" for user, items in own.items() for item in items}
+        outside = ~without & ~(table.cells[self.user] + "\t" + table.cells[self.item]).isin(known)
+        self._mark(file, table, outside, "the item is none of the user's candidates in candidates.csv", self.item)
 
     def _split(self, split: str, labels: str | None, users: set[str] | None,
                items: set[str] | None) -> tuple[set[str], set[str]]:

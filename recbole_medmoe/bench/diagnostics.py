@@ -12,13 +12,15 @@ from ..quick_start.stored import StoredRun
 from .figures import Block, Figure, Line, forest, shares
 
 HALVES = ("MoEOnly", "LLMOnly")
+WEIGHED = {"branches": "branch", "modalities": "modality"}
+"""Gates whose weights are shown, as records name them, and what they weigh; the first that a record has counts."""
 EVERYONE = "all patients"
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Mean weights over one group of test patients: of the branches (experts, LLM), seeds averaged; of the experts in
-    the first seed only, because another seed's experts are others."""
+    """Mean weights over one group of test patients: of the branches (experts, LLM) or of the modalities, seeds
+    averaged; of the experts in the first seed only, because another seed's experts are others."""
 
     group: str
     rows: int
@@ -44,12 +46,19 @@ class Diagnostics:
     metric: str
     gates: tuple[Gate, ...]
     wins: tuple[Win, ...]
+    weighed: str = "branches"
+    names: tuple[str, ...] = ("experts", "LLM")
+
+    @property
+    def part(self) -> str:
+        """What the gate weighs: ``branch`` or ``modality``."""
+        return WEIGHED[self.weighed]
 
     @property
     def branch_figure(self) -> Figure:
-        """What the gate between the branches does for each group."""
-        return shares("weight of the branches", [(_told(gate), gate.branches) for gate in self.gates],
-                      ("experts", "LLM"))
+        """What the gate between the branches, or modalities, does for each group."""
+        rows = [(_told(gate), gate.branches) for gate in self.gates]
+        return shares(f"weight of the {self.weighed}", rows, self.names)
 
     @property
     def expert_figure(self) -> Figure:
@@ -82,7 +91,8 @@ def diagnose(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> Diagno
         by_name: label to runs, one per seed.
         primary: metric of the comparison with the better half.
     """
-    hybrid = next((name for name, runs in by_name.items() if all(_branches(run.record["routing"]) for run in runs)), "")
+    hybrid, key = next(((name, key) for name, runs in by_name.items() for key in WEIGHED
+                        if all(_has(run.record["routing"], key) for run in runs)), ("", ""))
     if not hybrid:
         return None
     runs = by_name[hybrid]
@@ -92,24 +102,31 @@ def diagnose(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> Diagno
     levels = {name: np.mean([run.columns[primary].mean() for run in by_name[name]]) for name in halves}
     half = max(halves, key=lambda name: levels[name]) if halves else ""
     wins = _wins(runs, by_name[half], primary, least) if half and all(primary in run.columns for run in runs) else ()
-    return Diagnostics(hybrid, half, primary, _gates(runs, least), wins)
+    names = ("experts", "LLM") if key == "branches" else _modalities(runs[0].record["model"]["config"])
+    return Diagnostics(hybrid, half, primary, _gates(runs, least, key), wins, key, names)
 
 
-def _branches(routing: Mapping[str, Any] | None) -> bool:
+def _has(routing: Mapping[str, Any] | None, key: str) -> bool:
     groups = (routing or {}).get("groups") or {}
-    return any(len(group.get("branches") or ()) > 1 for group in groups.values())
+    return any(len(group.get(key) or ()) > 1 for group in groups.values())
 
 
-def _gates(runs: Sequence[StoredRun], least: int) -> tuple[Gate, ...]:
+def _modalities(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of what AMFRec's gate weighs, in its order."""
+    return tuple(name for name in dict.fromkeys(config["modalities"])
+                 if name != "collaborative" or config["collaborative"] != "none")
+
+
+def _gates(runs: Sequence[StoredRun], least: int, key: str) -> tuple[Gate, ...]:
     first = runs[0].record["routing"]
     groups = [run.record["routing"]["groups"] for run in runs]
     found = []
     for name, group in sorted(groups[0].items(), key=lambda item: (-item[1]["n"], item[0])):
-        if group["n"] >= least and all(name in one and one[name].get("branches") for one in groups):
-            branches = np.mean([one[name]["branches"] for one in groups], axis=0)
+        if group["n"] >= least and all(name in one and one[name].get(key) for one in groups):
+            branches = np.mean([one[name][key] for one in groups], axis=0)
             found.append(Gate(plain(name), group["n"], tuple(branches.tolist()), tuple(group.get("experts") or ())))
-    if "branches_mean" in first:
-        branches = np.mean([run.record["routing"]["branches_mean"] for run in runs], axis=0)
+    if f"{key}_mean" in first:
+        branches = np.mean([run.record["routing"][f"{key}_mean"] for run in runs], axis=0)
         everyone = Gate(EVERYONE, len(runs[0].rows), tuple(branches.tolist()), tuple(first["load"]))
         found = [everyone] + [gate for gate in found if gate.rows < everyone.rows]   # not everyone by another name
     return tuple(found)

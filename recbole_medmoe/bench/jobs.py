@@ -8,7 +8,9 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
+from ..config.assemble import given_values
 from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
+from ..quick_start.collaborating import small_configs
 from ..quick_start.finished import Key
 from ..quick_start.fitness import misfits
 from ..registry import ModelSpec
@@ -140,7 +142,12 @@ class _Planner:
                 tuned: Mapping[str, Any]) -> tuple[Key, dict[str, Any], bool] | None:
         """The key, without a seed yet, the overrides, and whether the data are derived from credentialed ones; None
         where there are faults."""
-        overrides = {**suite.settings, **tuned, **row.overrides}
+        try:
+            overrides = {**suite.settings, **tuned, **given_values(row.config), **row.overrides}
+        except ConfigError as error:
+            for fault in error.faults:
+                self._faults.setdefault(fault, set()).add(cell.row)
+            return None
         # Defaults stay unsaid: a run keeps the command that makes it again.
         overrides |= {"labels": cell.labels} if cell.labels is not None else {}
         overrides |= {"train_share": cell.train_share} if cell.train_share != 1 else {}
@@ -168,6 +175,7 @@ class _Planner:
         if name not in self._made:
             try:
                 config = MedConfig(model, dataset, split=split or None, overrides=overrides)
+                small_configs(config)   # so that their faults are told before anything runs
                 self._made[name] = config, Key.of(config, data="")
             except (ConfigError, MissingPackageError) as error:
                 self._made[name] = error

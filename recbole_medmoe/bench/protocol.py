@@ -23,7 +23,7 @@ def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None,
     parts = f"{count(rows['train'])} training, {count(rows['valid'])} validation and {count(rows['test'])} test"
     sets, statistics = config.get("task") == "medication", data["statistics"]
     who = f"{count(data['users'])} visits of {count(statistics['patients'])} patients" if sets else (
-        f"{count(data['users'])} users")
+        f"{count(data['users'])} {'questions' if config.get('task') == 'choice' else 'users'}")
     sentences = [f"{who}, {count(data['items'])} {'medications' if sets else 'items'}; {parts} interactions; content "
                  f"{str(data['sha256'])[:12]}."]
     sentences.append(_split(data, config))
@@ -100,6 +100,8 @@ def _sets(config: Mapping[str, Any], statistics: Mapping[str, Any]) -> list[str]
 
 
 def _ranking(config: Mapping[str, Any]) -> str:
+    if config.get("task") == "choice":
+        return "Every question ranks its own options, one of them right; ties are drawn by lot, alike for all models."
     mode = config["eval_args"].get("mode", "full")
     mode = mode.get("test", "full") if isinstance(mode, dict) else mode
     if mode == "full":

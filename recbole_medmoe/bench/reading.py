@@ -15,6 +15,7 @@ from ..quick_start.folds import FOLDS, join_folds
 from ..quick_start.stored import StoredRun
 from .diagnostics import diagnose
 from .protocol import protocol_sentences, search_sentence
+from .routers import routers_of
 from .sections import Difference, Estimate, Group, ModelRow, Section
 
 _OTHER_LIST = ("Runs on these data with other lists of interactions (ddi.csv) stand in tables of their own: models "
@@ -63,6 +64,7 @@ class _Place(NamedTuple):
     split: str
     content: str
     interactions: str
+    parted: str
     primary: str
     metrics: str
 
@@ -110,7 +112,8 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
         data["name"], data["split"] or "", head.primary, data,
         tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
         protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
-        (*notes, *_tuned(by_name), *_imported(by_name), *_written(by_name)), diagnose(by_name, head.primary),
+        (*notes, *_tuned(by_name), *_imported(by_name), *_written(by_name), *_adapters(by_name)),
+        diagnose(by_name, head.primary), routers_of(by_name),
         tuple(metric for metric in head.record["evaluation"]["metrics"]
               if not any(metric in row.metrics for row in rows)))
 
@@ -141,6 +144,28 @@ def _written(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
             share = f"{unknown / names:.1%}".replace("%", " %") if names else "–"
             yield (f"{label} wrote {names} names for {sum(one['visits'] for one in told)} visits; out of corpus (no "
                    f"medication of the data set): {share}.")
+
+
+def _adapters(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
+    """What each row's adapter costs, means over seeds; how well a bag of words guesses the task from the prompt."""
+    for label, runs in by_name.items():
+        costs = [run.record["model"]["costs"] for run in runs if "costs" in run.record["model"]]
+        if not costs:
+            continue
+        done, used = (np.mean([one[name] for one in costs]) / 1e6
+                      for name in ("adapter_flops_per_token", "active_flops_per_token"))
+        speeds = [[one[name] for one in costs if one[name] is not None]
+                  for name in ("training_tokens_per_second", "inference_tokens_per_second")]
+        training, inference = (f"{np.mean(values):,.0f}" if values else "–" for values in speeds)
+        yield (f"{label}: {done:.2f} MFLOP of the adapter per token, {used:.2f} in the experts that it uses; tokens "
+               f"per second {training} in training, {inference} in inference.")
+    probes = [run.record["evaluation"]["probe"] for runs in by_name.values() for run in runs
+              if "probe" in run.record["evaluation"]]
+    if probes:
+        accuracy, majority = (np.mean([probe[name] for probe in probes]) for name in ("accuracy", "majority"))
+        told = (f"The prompt names no task, but a bag of words guesses it from there in {accuracy:.0%} of the test "
+                f"rows ({probes[0]['tasks']} tasks; always the commonest: {majority:.0%}).")
+        yield told.replace("%", " %")
 
 
 def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:

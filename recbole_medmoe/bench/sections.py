@@ -6,6 +6,7 @@ from typing import Any, Mapping
 
 from .diagnostics import Diagnostics
 from .numbers import interval, score, shown, signed
+from .routers import Routers
 
 NO_LIST = "no list: pass --ddi"
 """In place of a DDI rate where the data set was prepared without a list of interactions."""
@@ -89,6 +90,7 @@ class Section:
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     diagnostics: Diagnostics | None = None
+    routers: tuple[Routers, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property

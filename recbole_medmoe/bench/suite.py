@@ -13,7 +13,7 @@ from ..paths import properties_dir
 
 __all__ = ["Claim", "Compared", "Row", "SearchBudget", "Suite", "load_suites", "parse_suite", "suite_names"]
 Kind = Literal["tables", "differences", "variants", "personal", "equivalence", "swapped", "levels", "curve", "fall",
-               "others"]
+               "missing", "others"]
 # What a suite stands in for where its own value has a fault, so that the rest is judged in the same message.
 _STAND_IN: dict[str, Any] = {"title": "-", "question": "-", "dataset": "", "seeds": [0], "splits": [], "rows": {},
                              "metrics": ["map@5"], "figure": "tables"}
@@ -49,17 +49,19 @@ class Compared(_Strict):
 class Row(BaseModel):
     """One row: a model, and any keys that its configuration takes.
 
+    ``config`` names packaged variants of the model's values, or YAML files; the row's own keys lie above them.
     ``splits``, ``labels``, ``train_share`` and ``images`` narrow or replace the suite's own lists for this row.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
     model: str | None = None
+    config: list[str] = []
     splits: list[str] | None = None
     labels: list[str | None] | None = None
     train_share: list[float] | None = None
     images: list[str] | None = None
 
-    @field_validator("splits", "train_share", "images", mode="before")
+    @field_validator("config", "splits", "train_share", "images", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, (str, float, int)) else value
@@ -285,6 +287,7 @@ def _kind_faults(suite: Suite) -> list[str]:
                      "images: needs catalogue and at least one other")],
         "curve": [(len(suite.train_share) > 1, "train_share: needs at least two shares")],
         "fall": [(len(suite.splits) == 2, "splits: needs two, the one and the harder one")],
+        "missing": [(bool(suite.settings.get("missing")), "settings, missing: is missing; name shares of the items")],
         "tables": [(bool(suite.reference), "reference: is missing; tables compare all rows with one")],
     }.get(suite.figure, [])
     compares = suite.figure in ("differences", "variants", "personal", "equivalence", "levels", "curve", "fall")

@@ -31,7 +31,7 @@ class RecordingConfig(MedConfig):
 def builds_from_yaml(case: Case) -> str:
     """The YAML's keys are those of ``Params``, and each is read while the model is built, trained for two epochs and
     scored; a key that its default value leaves unread must be read under another value of a Literal, bool or nullable
-    parameter."""
+    parameter, or under another task that the model serves."""
     if model_yaml(case.spec) is None:
         raise CheckFailed(f"no file of default values: {case.spec.name}.yaml is missing")
     stated = yaml_keys(case.spec)
@@ -52,6 +52,12 @@ def builds_from_yaml(case: Case) -> str:
             continue   # values that the model itself refuses together
         under |= {name: f"{name} under {key}: {value}" for name in found}
         rest -= found
+    if rest and case.spec.by_task:   # what one task does not read, another may
+        for task in (None, *dict(case.spec.by_task)):
+            other = Case(case.name, case.folder / f"task_{task}", fresh=case.fresh, task=task)
+            found = rest & _keys_read(other, {})[0]
+            under |= {name: f"{name} with task {other.config()['task']}" for name in found}
+            rest -= found
     if rest:
         raise CheckFailed(f"{len(rest)} of {len(stated)} keys are never read: {', '.join(sorted(rest))}")
     return f"{len(stated)} keys, all read" + (f" ({', '.join(sorted(under.values()))})" if under else "")

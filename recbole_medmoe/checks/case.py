@@ -20,23 +20,26 @@ from recbole.utils import ModelType, init_seed  # noqa: E402
 
 from ..config import MedConfig  # noqa: E402
 from ..data import FeatureRequest, create_dataset, data_preparation  # noqa: E402
+from ..data.item_sequences import ItemSequenceMixin  # noqa: E402
 from ..errors import ConfigError  # noqa: E402
 from ..evaluation import Evaluation  # noqa: E402
+from ..model.choice import ChoiceRecommender  # noqa: E402
 from ..model.visit import VisitRecommender  # noqa: E402
 from ..quick_start import RunResult  # noqa: E402
 from ..quick_start.fitness import check_fitness  # noqa: E402
 from ..quick_start.running import run_config  # noqa: E402
-from ..registry import MODELS, find_model, recbole_models  # noqa: E402
+from ..registry import MODELS, SEQUENCES, find_model, recbole_models  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
 from .fresh import FreshProcess  # noqa: E402
 from .report import NotApplicable  # noqa: E402
+from .tiny_choice import make_choices  # noqa: E402
 from .tiny_food import make_food  # noqa: E402
 from .tiny_llama import make_llama  # noqa: E402
 from .tiny_visits import make_visits  # noqa: E402
-from .variants import few_users, one_item, supply_banks  # noqa: E402
+from .variants import few_users, one_item, supply_banks, supply_vectors  # noqa: E402
 from .watch import Watched, watching  # noqa: E402
 
-FOOD, VISITS, EIGHT, ONE = "tinyfood", "tinyvisits", "eightrows", "oneitem"
+FOOD, VISITS, CHOICES, EIGHT, ONE = "tinyfood", "tinyvisits", "tinychoice", "eightrows", "oneitem"
 _SMALL: dict[str, Any] = {"device": "cpu", "progress": False, "epochs": 2, "bootstrap_draws": 20, "min_group": 2}
 
 
@@ -66,8 +69,8 @@ class WatchedRun(NamedTuple):
 class Case:
     """One model under check. Everything is made on first use and kept, so that checks share the expensive parts.
 
-    Visit models get a data set of visits, all others one of healthy food: feature models its split ``cold_patient``,
-    models that know ids ``warm``. A model that runs a language model
+    Visit models get a data set of visits, models of choice one of questions, all others one of healthy food: feature
+    models its split ``cold_patient``, models that know ids or read lists ``warm``. A model that runs a language model
     itself (a request of modality ``tokens``) gets a Llama of two random layers as its ``backbone``.
 
     Args:
@@ -75,35 +78,45 @@ class Case:
         folder: an empty one for all files of the checks.
         overrides: keys that win over the checks' own small values.
         fresh: the process for `FreshProcess.scores`; None makes one of its own.
+        task: of a model that serves several, which; None for its own.
 
     Raises:
         ConfigError: no such model, or one that this kind of data has nothing to offer (sequences, knowledge graphs).
     """
 
     def __init__(self, model: str | type, folder: Path, overrides: Mapping[str, Any] | None = None,
-                 fresh: FreshProcess | None = None) -> None:
+                 fresh: FreshProcess | None = None, task: str | None = None) -> None:
         self.name = model if isinstance(model, str) else name_of(model)
         self.folder = folder
-        self.spec = find_model(self.name)
+        self.spec = find_model(self.name).for_task(task)
         self.kind: Any = self.spec.load()
         self.is_features = hasattr(self.kind, "feature_requests")
         self.is_visits = issubclass(self.kind, VisitRecommender)
-        self.data = VISITS if self.is_visits else FOOD
+        self.is_choice = issubclass(self.kind, ChoiceRecommender)
+        self.data, make_data, split = (
+            (VISITS, make_visits, "patient") if self.is_visits
+            else (CHOICES, make_choices, "question") if self.is_choice
+            else (FOOD, make_food, "cold_patient" if self.is_features else "warm"))
         self.is_closed_form = getattr(self.kind, "type", None) == ModelType.TRADITIONAL
         self.by_pairs = getattr(self.kind, "full_sort_predict", None) is AbstractRecommender.full_sort_predict
         self._given = {key: _absolute(value) for key, value in (overrides or {}).items()}
-        self.split = self._given.pop("split", "patient" if self.is_visits else "cold_patient" if self.is_features
-                                     else "warm")
+        self.reads_lists = SEQUENCES in self.spec.needs and not self.is_visits
+        self.split = self._given.pop("split", "warm" if self.reads_lists else split)
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"
         self.cache = folder / "cache"
         self._tokens: dict[str, Any] = {}
-        (make_visits if self.is_visits else make_food)(folder / "data" / self.data)
+        make_data(folder / "data" / self.data)
         check_fitness([self.spec], folder / "data" / self.data, self.split)
         if self._runs_a_backbone():
             self._tokens["backbone"] = str(make_llama(folder / "llama"))
-            if "max_new_tokens" in type(self.config(check_banks=False).params).model_fields:
+            fields = type(self.config(check_banks=False).params).model_fields
+            if "max_new_tokens" in fields:
                 self._tokens["max_new_tokens"] = 8   # random bytes, however many
+            if "collaborative_keys" in fields:
+                self._tokens["collaborative_keys"] = {"epochs": 2, "hidden_size": 8}   # as wide as supplied ones
+            if "soft_layer" in fields:
+                self._tokens["soft_layer"] = 1
 
     def _runs_a_backbone(self) -> bool:
         if not self.is_features:
@@ -133,7 +146,7 @@ class Case:
         if target.is_dir():
             return
         if data == EIGHT:
-            few_users(source, target, self.split, users=8)
+            few_users(source, target, self.split, users=8, alone=self.reads_lists)
         else:
             one_item(source, target, self.split)
 
@@ -151,7 +164,10 @@ class Case:
     def loaders(self, config: Any) -> tuple[Any, Any, Any]:
         """Train, valid and test loaders, as a run makes them."""
         init_seed(config["seed"], config["reproducibility"])
-        return data_preparation(config, create_dataset(config))
+        found = data_preparation(config, create_dataset(config))
+        if self.is_features:
+            supply_vectors(found[0]._dataset, self.kind.feature_requests(config.params))
+        return found
 
     @torch.enable_grad()   # a check may ask for the trained model while it scores
     def fit(self, built: Built) -> Any:
@@ -200,6 +216,9 @@ class Case:
         loss, and would only be asked to repeat it."""
         trained, model = self.model, self.build().model
         model.load_state_dict(trained.state_dict())
+        for request in getattr(model, "requests", ()) if self.is_features else ():
+            for table in (f"table_{request.key}", f"present_{request.key}"):  # also what a small model was trained for
+                setattr(model, table, trained.get_buffer(table))
         if self.is_closed_form:   # elsewhere RecBole's other parameters are just what was kept
             model.load_other_parameter(trained.other_parameter())
         return model.eval()
@@ -224,8 +243,13 @@ class Case:
     def columns(self, users: Tensor, items: Tensor | None = None) -> Any:
         """An interaction of users [N], and of items [N] for pairs, with the columns that the model's loader joins."""
         dataset = self.plain.dataset
-        ids = {dataset.uid_field: users} | ({dataset.iid_field: items} if items is not None else {})
-        return dataset.join(Interaction(ids)).to(self.device)
+        ids = {dataset.uid_field: users}
+        if items is None:
+            return dataset.join(Interaction(ids)).to(self.device)
+        if isinstance(dataset, ItemSequenceMixin):  # of a pair it would draw a list to train on, without the item
+            lists = dataset.join(Interaction(ids))
+            return Interaction({**lists.interaction, dataset.iid_field: items}).to(self.device)
+        return dataset.join(Interaction({**ids, dataset.iid_field: items})).to(self.device)
 
     def pairs(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Every pair of users [B] and items -> user ids and item ids [B * I]."""

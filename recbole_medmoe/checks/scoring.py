@@ -38,16 +38,25 @@ def independent_of_batch(case: Case) -> str:
     told = [want_close(whole, alone, "a user's scores alone and beside others")]
     told.append(want_close(whole.flip(0), case.scores(model, users.flip(0)), "scores in reversed order"))
     told.append(want_close(whole[[0, 0, 1]], case.scores(model, users[[0, 0, 1]]), "scores of a user that comes twice"))
-    if case.is_visits or case.is_features and any(request.modality == "tokens" for request in case.requests):
-        told.append(want_close(whole, _with_padding(case), f"scores with {PADDING} more columns of padding"))
+    if case.is_visits or case.is_choice or case.is_features and any(request.modality == "tokens"
+                                                                    for request in case.requests):
+        plain, padded = _with_padding(case, whole)
+        told.append(want_close(plain, padded, f"scores with {PADDING} more columns of padding"))
     return f"{max(told, key=float)} apart"
 
 
 @torch.no_grad()
-def _with_padding(case: Case) -> Tensor:
-    """Scores where each table of user token ids has some more columns of -1, a visit's sets some more of 0, and its
-    history some more empty visits in front."""
-    users = dict(case.model.user_inputs(case.users.to(case.device)))
+def _with_padding(case: Case, whole: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores without and with padding: each table of user token ids has some more columns of -1, a visit's sets some
+    more of 0, its history some more empty visits in front, and a question some more empty options behind."""
+    users = dict(case.model.user_features(case.columns(case.users)))
+    plain = case.model.score_features(users)[:, 1:].float() if case.is_choice else whole
+    tokens = {request.name for request in case.requests if request.modality == "tokens" and request.side == "item"}
+    for name in [name for name in users if case.is_choice and name.startswith("option")]:
+        matrix, present = users[name]
+        empty = -1 if name.removeprefix("option_") in tokens else 0
+        beside = (0, PADDING) if matrix.dim() == 2 else (0, 0, 0, PADDING)
+        users[name] = (F.pad(matrix, beside, value=empty), F.pad(present, (0, PADDING)))
     for name in VISIT_INPUTS if case.is_visits else ():
         ids, present = users[name]
         ahead = PADDING if ids.dim() == 3 else 0
@@ -57,7 +66,7 @@ def _with_padding(case: Case) -> Tensor:
         if request.side == "user" and request.modality == "tokens":
             ids, present = users[request.name]
             users[request.name] = (torch.cat([ids, ids.new_full((len(ids), PADDING), -1)], dim=1), present)
-    return case.model.score_features(users)[:, 1:].float()
+    return plain, case.model.score_features(users)[:, 1:1 + plain.shape[1]].float()
 
 
 def eval_is_deterministic(case: Case) -> str:

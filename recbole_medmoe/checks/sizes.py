@@ -19,6 +19,10 @@ def batch_of_one(case: Case) -> str:
 
 def one_item_catalogue(case: Case) -> str:
     """Trains and is scored where the catalogue has one item."""
+    if case.reads_lists:
+        raise NotApplicable("reads a list of items to name another, and that takes two")
+    if case.is_choice:
+        raise NotApplicable("a question has at least two options to choose from")
     config = case.config(ONE, epochs=1)
     if (config["train_neg_sample_args"] or {}).get("distribution", "none") != "none":
         raise NotApplicable("trained against sampled negatives, and one item leaves none to draw")
@@ -49,7 +53,7 @@ def all_modalities_missing(case: Case) -> str:
     want_finite(model.score_features(nobody)[:, 1:], "a patient of whom nothing is known")
     bare = {name: (torch.full_like(matrix, -1) if name in tokens else torch.zeros_like(matrix),
                    torch.zeros_like(present)) for name, (matrix, present) in model.item_inputs().items()}
-    known = model.user_inputs(case.users.to(case.device))
+    known = model.user_features(case.columns(case.users))
     want_finite(model.forward(known, bare)[:, 1:], "items without texts and pictures")
     want_finite(model.forward(nobody, bare)[:, 1:], "nothing known of patient and items")
     return f"{len(patients.keys)} keys empty, {len(bare)} item features absent"

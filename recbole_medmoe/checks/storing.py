@@ -11,7 +11,8 @@ from .case import Case
 from .measures import want_close
 
 PATIENT = {"text": "Patient with hypertension and gout, sex female.", "age": 60, "sex": "female", "bmi": 25.0,
-           "conditions": ["hypertension", "gout"], "medicines": ["statin"],
+           "conditions": ["hypertension", "gout"], "medicines": ["statin"], "history": ["apple", "never seen"],
+           "options": ["iron, which is good against anaemia", "never seen"],
            "diag": ["hypertension", "gout", "never seen"], "proc": None,
            "earlier": [{"diag": ["diabetes"]}, {"proc": ["test0"], "medications": ["iron", "never seen"]}]}
 _LIMIT = 1e-6
@@ -30,7 +31,7 @@ def fresh_process_same_scores(case: Case) -> str:
         here = case.scores(model, case.users)
         told = want_close(here, there[:, there.shape[1] - here.shape[1]:], "scores here and in a fresh process", _LIMIT)
         return f"{told} apart, {len(case.users)} users"
-    features = model.user_inputs(case.users[:5].to(where[1]))
+    features = model.user_features(case.columns(case.users[:5]))
     here = model.score_features(features).float()
     told = want_close(here, case.fresh.scores(*where, features=features), "features scored here and in a fresh process",
                       _LIMIT)

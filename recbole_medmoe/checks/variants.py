@@ -6,12 +6,12 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable
 
 import numpy as np
 
 from ..atomic import read_atomic, read_images, read_texts
-from ..data import FeatureRequest
+from ..data import CollaborativeSpec, FeatureRequest
 from ..encoders import EncoderSpec, FeatureBank, bank_name, content_hash
 from ..encoders.obtain import encoder_key
 from .tiny_food import CONDITIONS
@@ -19,13 +19,15 @@ from .tiny_food import CONDITIONS
 _WIDTH = 8
 
 
-def few_users(source: Path, target: Path, split: str, users: int) -> Path:
-    """The data set ``source`` under the name of ``target``, with the training rows of the first few users only."""
+def few_users(source: Path, target: Path, split: str, users: int, alone: bool = False) -> Path:
+    """The data set ``source`` under the name of ``target``, with the training rows of the first few users only; with
+    ``alone`` nobody else is scored either."""
     shutil.copytree(source, target)
     _rename(target, source.name)
     path = target / f"{target.name}.{split}.train.inter"
     first = list(dict.fromkeys(_cell(line, 0) for line in _lines(path)))[:users]
-    _keep(path, lambda line: _cell(line, 0) in first)
+    for phase in ("train", "valid", "test") if alone else ("train",):
+        _keep(target / f"{target.name}.{split}.{phase}.inter", lambda line: _cell(line, 0) in first)
     return target
 
 
@@ -76,6 +78,16 @@ def supply_banks(folder: Path, requests: Iterable[FeatureRequest]) -> None:
         matrix = truth @ noise.normal(size=(len(CONDITIONS), _WIDTH)) + 0.1 * noise.normal(size=(len(truth), _WIDTH))
         FeatureBank(list(contents), matrix.astype(np.float32), np.ones(len(truth), dtype=bool),
                     [content_hash(content) for content in contents.values()], key).save(path)
+
+
+def supply_vectors(dataset: Any, requests: Iterable[FeatureRequest]) -> None:
+    """Gives a data set random vectors wherever a small model would be trained first."""
+    tokens = dataset.item_tokens[1:]
+    vectors = FeatureBank(tokens, np.random.default_rng(0).normal(size=(len(tokens), _WIDTH)).astype(np.float32),
+                          dataset.train_items[1:].numpy(), [content_hash(token) for token in tokens], {})
+    for request in requests:
+        if isinstance(request.encoder, CollaborativeSpec):
+            dataset.give_vectors(request.encoder, vectors)
 
 
 def _truth(folder: Path, side: str, tokens: list[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ import typer
 
 from .. import paths
 from ..errors import ConfigError, DataError, nearest
-from ..metrics import OWN_METRICS, SET_METRICS
+from ..metrics import CHOICE_METRICS, OWN_METRICS, SET_METRICS
 from .output import console, say, table
 
 HELP = """Show the models, data sets, metrics or backbones; with a NAME, one of them in detail.
@@ -38,6 +38,7 @@ METRICS: Mapping[str, str] = {
     "TailPercentage": "share of recommendations from the tail of the catalogue",
     **OWN_METRICS,
     **SET_METRICS,
+    **CHOICE_METRICS,
     "GAUC": "area under the curve, averaged over users",
     "AUC": "area under the curve; labelled evaluation only",
     "LogLoss": "log loss; labelled evaluation only",

@@ -67,6 +67,30 @@ recbole-medmoe prepare table synthea/csv/ --mapping synthea.yaml --out data/synt
 ```
 """
 
+_MMREC = """Make a data set from the layout of MMRec: one .inter file with x_label, image_feat.npy, text_feat.npy.
+
+Its features are read as they are: --image_encoder=given --text_encoder=given.
+
+**Example**
+
+```text
+recbole-medmoe prepare mmrec baby/ --out data/baby
+```
+"""
+
+_CHOICE = """Make a data set of multiple-choice questions, task `choice`, from JSON lines.
+
+Each line is `{"question": ..., "options": {"A": ..., "B": ...}, "answer_idx": "A"}`; a file's source is its name up to
+the first dot, and `subject`, `src` or `meta_info` name a subject. Repeats go, over all files; parts are drawn anew, so
+that scores must not be compared with published ones.
+
+**Example**
+
+```text
+recbole-medmoe prepare choice questions/*.jsonl.gz --out data/med-mcq
+```
+"""
+
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, named like the data set.")]
 DrugsBy = Annotated[str, typer.Option("--drugs-by", metavar="WAY", help="What says which drug a prescription is: name "
                                       "(else its NDC), or ndc alone (as published work has it; needs --codes-dir).")]
@@ -149,6 +173,17 @@ def healthfood(
     _printed(prepare_healthfood(eicu, grocery, usda, out, note), out, "MedMoE")
 
 
+@app.command("choice", help=_CHOICE)
+def choice(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="JSON lines of questions, gzipped or not.")],
+    out: Out,
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import prepare_choice
+
+    _printed(prepare_choice(files, out, note), out, "OptionPosition")
+
+
 @app.command("eicu", help=_EICU)
 @_of_visits(min_items=2)
 def eicu(
@@ -205,3 +240,14 @@ def tables(
     from ..prepare import prepare_table
 
     _printed(prepare_table(raw, mapping, out, note, options), out, "VisitLR")
+
+
+@app.command("mmrec", help=_MMREC)
+def mmrec(
+    raw: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of one .inter file and its feature files.")],
+    out: Out,
+) -> None:
+    """Calls the converter and prints its counts."""
+    from ..prepare import prepare_mmrec
+
+    _printed(prepare_mmrec(raw, out, note), out, "AMFRec")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Sequence
 
@@ -26,6 +27,9 @@ recbole-medmoe --model MedMoE,MoEOnly,LLMOnly --dataset healthfood --seeds 0,1,2
 
 a teacher is trained, or an equal finished run of it taken, and its student learns from it:
 recbole-medmoe --model LEADERStudent --teacher LEADERTeacher --dataset eicu-demo
+
+one model for several data sets, scored on each:
+recbole-medmoe --model MINGMoE --dataset med-mcq,healthfood,eicu-demo
 
 patients that training has seen, with keys from a file:
 recbole-medmoe --model EASE,BPR --dataset healthfood --split warm --config my.yaml
@@ -51,7 +55,8 @@ def run(
     model: Annotated[str, typer.Option(
         "--model", "-m", metavar="M[,M2...]", help="Model, or several with commas: the first is the reference.")] = "",
     dataset: Annotated[str, typer.Option(
-        "--dataset", "-d", metavar="NAME", help="Data set: a packaged one, ml-100k, or one under data_path.")] = "",
+        "--dataset", "-d", metavar="NAME[,N2...]", help="Data set: a packaged one, ml-100k, or one under data_path; "
+        "several with commas are trained on together, by a model that can.")] = "",
     split: Annotated[str, typer.Option(
         "--split", metavar="NAME", help="Which pre-split files; default: the data set's own default. 'folds' runs "
         "fold0, fold1 ... and scores every row once.")] = "",
@@ -161,10 +166,10 @@ def _print_configurations(names: Sequence[str], dataset: str, split: str | None,
                           files: Sequence[Path]) -> None:
     from ..config import MedConfig
 
-    for name in names:
+    for name, place in product(names, [part.strip() for part in dataset.split(",")]):
         # All folds have one configuration, but for the split.
-        config = MedConfig(name, dataset, split="fold0" if split == "folds" else split, argv=argv, files=files,
+        config = MedConfig(name, place, split="fold0" if split == "folds" else split, argv=argv, files=files,
                            beside=names)
         rows = [[key, str(value), origin] for key, value, origin in config.table()]
-        title = f"{name} on {dataset}" + (f", split {config.split}" if config.split else "")
+        title = f"{name} on {place}" + (f", split {config.split}" if config.split else "")
         console().print(table(title, ["key", "value", "origin"], rows))

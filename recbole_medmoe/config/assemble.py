@@ -45,6 +45,22 @@ def given_layers(files: Sequence[Path], overrides: Mapping[str, Any] | None, arg
     return layers
 
 
+def given_values(names: Sequence[str]) -> dict[str, Any]:
+    """Keys of files and packaged variants, of later ones over earlier ones.
+
+    Args:
+        names: as `MedConfig` takes its files.
+
+    Raises:
+        ConfigError: all faults of all files.
+    """
+    faults: list[str] = []
+    layers = given_layers([Path(name) for name in names], None, (), None, faults)
+    if faults:
+        raise ConfigError(faults)
+    return {key: value for layer in layers for key, value in layer.values.items()}
+
+
 def _given_file(faults: list[str], path: Path) -> Layer:
     """A user's file, or a packaged variant of a model's values by its name, e.g. ``LEADERStudent.released``."""
     packaged = properties_dir() / "model" / f"{path}.yaml"

@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, nearest
-from ..metrics import OWN_METRICS, RANK_METRICS, SET_METRICS
+from ..metrics import CHOICE_METRICS, OWN_METRICS, RANK_METRICS, SET_METRICS
 from .known import expected_type, fits
 from .settings import REFUSED
 from .stack import Stack
@@ -22,6 +22,9 @@ _NEGATIVES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "dynamic": ("true or false", lambda value: fits(value, "bool")),
     "candidate_num": ("a whole number from 0", lambda value: fits(value, "int") and value >= 0),
 }
+_CHOSEN_BY = {"medication": (("PRAUC", "Jaccard", "F1"), "how right a set is"),
+              "choice": (("Accuracy", "MacroAccuracy"), "how right the choices are")}
+_SCORED = {"medication": "scores every medication of every visit", "choice": "scores every option of every question"}
 _MODE = re.compile(r"full|labeled|(uni|pop)[1-9]\d*")
 
 
@@ -167,11 +170,15 @@ def picture_faults(stack: Stack, model_class: Any, params: BaseModel | None) -> 
             "leave images at catalogue, or take one that does, e.g. MedMoE"]
 
 
-def visit_faults(stack: Stack) -> list[str]:
-    """Keys of visits where users are none."""
-    if stack.values.get("task") == "medication" or stack.values.get("target_visits") != "last":
-        return []
-    return [f"{stack.shown('target_visits')}: it is for task medication"]
+def task_faults(stack: Stack) -> list[str]:
+    """Keys of visits where users are none, and negatives that are not drawn from a question's own options."""
+    faults, task, negatives = [], stack.values.get("task"), stack.values.get("train_neg_sample_args")
+    if task != "medication" and stack.values.get("target_visits") == "last":
+        faults.append(f"{stack.shown('target_visits')}: it is for task medication")
+    if task == "choice" and isinstance(negatives, dict) and negatives.get("distribution") == "popularity":
+        faults.append(f"train_neg_sample_args ({stack.origins['train_neg_sample_args']}): task choice draws negatives "
+                      "from the question's own wrong options; write distribution: uniform")
+    return faults
 
 
 def modes(arguments: dict[str, Any]) -> list[Any]:
@@ -203,33 +210,34 @@ def metric_faults(stack: Stack) -> list[str]:
                 or isinstance(arguments, dict) and set(modes(arguments)) != {"full"}):
         faults.append(f"{stack.shown('metrics')}: {', '.join(own)} need full ranking: no GAUC beside them, and "
                       "eval_args mode full; name other metrics")
-    faults += _set_faults(stack, names)
+    faults += _task_metric_faults(stack, names)
     if "valid_metric" in stack.given and isinstance(stack.values["valid_metric"], str):
         faults += _valid_metric_faults(stack, names, valid)
     return faults
 
 
-def _set_faults(stack: Stack, names: list[str]) -> list[str]:
-    """Metrics of medication sets elsewhere, and what is not offered where they are."""
-    sets, ranks = ({known.lower() for known in table} for table in (SET_METRICS, RANK_METRICS))
-    if stack.values.get("task") != "medication":
-        strange = [name for name in names if name.lower() in sets]
-        return [f"{stack.shown('metrics')}: {', '.join(strange)} need task: medication"] if strange else []
+def _task_metric_faults(stack: Stack, names: list[str]) -> list[str]:
+    """Metrics of one task elsewhere, and what is not offered where the task is."""
     from recbole.evaluator import metrics_dict
 
-    faults = []
-    strange = [name for name in names if name.lower() in metrics_dict and name.lower() not in sets | ranks]
-    if strange:
-        faults.append(f"{stack.shown('metrics')}: {', '.join(strange)} are not offered for task medication; valid: "
-                      f"{', '.join((*SET_METRICS, *RANK_METRICS))}")
-    chosen = stack.values.get("valid_metric")
-    if isinstance(chosen, str) and chosen.lower() in sets - {"prauc", "jaccard", "f1"}:
-        faults.append(f"{stack.shown('valid_metric')}: it does not say how right a set is; valid: PRAUC, Jaccard, F1, "
-                      "or a ranking metric")
-    arguments = stack.values.get("eval_args")
-    if isinstance(arguments, dict) and set(modes(arguments)) != {"full"}:
-        faults.append(f"eval_args ({stack.origins['eval_args']}): task medication scores every medication of every "
-                      "visit; write mode: full")
+    ranks, faults = {known.lower() for known in RANK_METRICS}, []
+    for task, table in (("medication", SET_METRICS), ("choice", CHOICE_METRICS)):
+        own = {known.lower() for known in table}
+        if stack.values.get("task") != task:
+            strange = [name for name in names if name.lower() in own]
+            faults += [f"{stack.shown('metrics')}: {', '.join(strange)} need task: {task}"] if strange else []
+            continue
+        strange = [name for name in names if name.lower() in metrics_dict and name.lower() not in own | ranks]
+        if strange:
+            faults.append(f"{stack.shown('metrics')}: {', '.join(strange)} are not offered for task {task}; valid: "
+                          f"{', '.join((*table, *RANK_METRICS))}")
+        chosen, (valid, told) = stack.values.get("valid_metric"), _CHOSEN_BY[task]
+        if isinstance(chosen, str) and chosen.lower() in own - {name.lower() for name in valid}:
+            faults.append(f"{stack.shown('valid_metric')}: it does not say {told}; valid: {', '.join(valid)}, or a "
+                          "ranking metric")
+        arguments = stack.values.get("eval_args")
+        if isinstance(arguments, dict) and set(modes(arguments)) != {"full"}:
+            faults.append(f"eval_args ({stack.origins['eval_args']}): task {task} {_SCORED[task]}; write mode: full")
     return faults
 
 

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
 from .. import processes
+from ..atomic import inter_path, read_atomic
 from .checks import has_cutoff, modes
 from .stack import Stack
 
@@ -51,6 +53,21 @@ def negatives(stack: Stack, model_class: Any) -> None:
         unused = stack.origins["train_neg_sample_args"]
         note = f"; {unused} has no effect" if "train_neg_sample_args" in stack.given else ""
         stack.derive("train_neg_sample_args", None, f"the loss is over all items{note}")
+
+
+def list_length(stack: Stack, model_class: Any, folder: Path, split: str | None, labels: str | None) -> None:
+    """Lists of a sequential model are padded to ``MAX_ITEM_LIST_LENGTH``: on pre-split files no further than the most
+    rows that a user has in training and validation, where that is less than RecBole's default.
+    """
+    from recbole.utils import ModelType
+
+    sequential = model_class.type == ModelType.SEQUENTIAL and stack.values.get("task") != "medication"
+    if not sequential or split is None or "MAX_ITEM_LIST_LENGTH" in stack.given:
+        return
+    rows = [read_atomic(inter_path(folder, split, part, labels)).iloc[:, 0] for part in ("train", "valid")]
+    most = int(rows[0].value_counts().add(rows[1].value_counts(), fill_value=0).max())
+    if most < stack.values["MAX_ITEM_LIST_LENGTH"]:
+        stack.derive("MAX_ITEM_LIST_LENGTH", most, "the most rows that a user has in training and validation")
 
 
 def evaluation_batch(stack: Stack, model_class: Any, device: torch.device) -> None:

@@ -69,6 +69,9 @@ class MedConfig(Config):
         given = given_layers(files, overrides, argv, split, faults)
         place = find_place(dataset, latest(given, "data_path", "dataset"), faults)
         stack = lay(found, self._recbole_layers(found, model_class, dataset), place, given, faults)
+        if found is not None and found.by_task:
+            found = found.for_task(stack.values.get("task"))
+            model_class = found.load()
         self.split = find_split(place, stack, faults)
         self.labels = find_labels(place, stack, self.split, faults)
         self.params: BaseModel | None = None
@@ -114,7 +117,7 @@ class MedConfig(Config):
             faults += [fault for fault in wrong if checks.head(fault) not in told]
         faults = checks.unknown_keys(stack, known) + checks.refused_keys(stack) + faults
         faults += checks.type_faults(stack, skip=set(Settings.model_fields) | own | admitted)
-        faults += checks.evaluation_faults(stack) + checks.metric_faults(stack) + checks.visit_faults(stack)
+        faults += checks.evaluation_faults(stack) + checks.metric_faults(stack) + checks.task_faults(stack)
         if model_class is not None:
             faults += checks.kind_faults(stack, model_class) + checks.picture_faults(stack, model_class, self.params)
         if isinstance(settings, Settings):
@@ -133,6 +136,7 @@ class MedConfig(Config):
             stack.derive("benchmark_filename", parts, "from split")
         derive.valid_metric(stack)
         derive.negatives(stack, model_class)
+        derive.list_length(stack, model_class, self.dataset_folder, self.split, self.labels)
         found, _ = derive.device(stack)
         assert found is not None  # its faults were told before
         self._stated = copy.deepcopy(stack.values)

@@ -27,7 +27,9 @@ class Place:
 def find_place(name: str, data_path: Any, faults: list[str]) -> Place:
     """Looks for a data set; a YAML beside its files comes before the one in properties/."""
     if name == EXAMPLE:
-        return Place(name, recbole_folder() / "dataset_example" / EXAMPLE, data_path=data_path)
+        shipped = properties_dir() / "dataset" / f"{EXAMPLE}.yaml"
+        return Place(name, recbole_folder() / "dataset_example" / EXAMPLE, shipped,
+                     f"properties/dataset/{EXAMPLE}.yaml", data_path)
     given = data_path if isinstance(data_path, str) else None
     folders = dataset_folders(given)
     if name not in folders:

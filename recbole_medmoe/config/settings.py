@@ -55,12 +55,15 @@ class Settings(BaseModel):
     labels: str | None
     train_share: float = Field(gt=0, le=1, allow_inf_nan=False)
     images: Literal["catalogue", "photo", "blurred", "none"]
+    missing: list[Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]]
+    text_columns: dict[Literal["user", "item"], str] | None
     data_path: str
     allow_download: bool
-    task: Literal["any", "food", "medication"]
+    task: Literal["any", "food", "medication", "next_item", "choice"]
     target_visits: Literal["all", "last"]
     runs_dir: str
     cache_dir: str | None
+    keep_states: bool
 
     # Machine
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -101,6 +104,8 @@ class Settings(BaseModel):
     # Evaluation
     eval_args: dict[str, Any]
     repeatable: bool
+    leave_out_seen: bool
+    orders: PositiveInt
     metrics: list[str]
     topk: list[PositiveInt] = Field(min_length=1)
     valid_metric: str
@@ -119,11 +124,11 @@ class Settings(BaseModel):
     # Checks
     extra_keys: list[str]
 
-    @field_validator("metrics", "topk", mode="before")
+    @field_validator("metrics", "topk", "missing", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         """RecBole takes one name, or one number, for a list of one."""
-        return [value] if isinstance(value, (str, int)) else value
+        return [value] if isinstance(value, (str, int, float)) else value
 
     @field_validator("precision", mode="before")
     @classmethod

@@ -10,12 +10,15 @@ apply()
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
+    from .choice_patients import ChoicePatients
+    from .choices import ChoiceDataset
     from .create import create_dataset
     from .dataset import MedDataset
     from .loaders import data_preparation
     from .patients import PatientFeatures
     from .profile import ProfileEncoder
-    from .requests import FeatureRequest, FeatureSource, FeatureTable, TokenSpec, VisitPromptSpec, WordSpec
+    from .requests import CollaborativeSpec, FeatureRequest, FeatureSource, FeatureTable, TokenSpec, VisitPromptSpec, \
+        WordSpec
     from .visit_patients import VisitPatients
     from .visit_tables import VisitTables
     from .visits import VisitDataset
@@ -23,20 +26,22 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Catalogue": "catalogue",
+    "ChoiceDataset": "choices", "ChoicePatients": "choice_patients",
     "create_dataset": "create",
     "MedDataset": "dataset",
     "data_preparation": "loaders",
     "PatientFeatures": "patients",
     "ProfileEncoder": "profile",
-    "FeatureRequest": "requests", "FeatureSource": "requests", "FeatureTable": "requests",
+    "CollaborativeSpec": "requests", "FeatureRequest": "requests", "FeatureSource": "requests",
+    "FeatureTable": "requests",
     "TokenSpec": "requests", "VisitPromptSpec": "requests", "WordSpec": "requests",
     "VisitDataset": "visits", "VisitPatients": "visit_patients", "VisitTables": "visit_tables",
     "WordEncoder": "words",
 }
 __all__ = [
-    "Catalogue", "FeatureRequest", "FeatureSource", "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder",
-    "TokenSpec", "VisitDataset", "VisitPatients", "VisitPromptSpec", "VisitTables", "WordEncoder", "WordSpec",
-    "create_dataset", "data_preparation",
+    "Catalogue", "ChoiceDataset", "ChoicePatients", "CollaborativeSpec", "FeatureRequest", "FeatureSource",
+    "FeatureTable", "MedDataset", "PatientFeatures", "ProfileEncoder", "TokenSpec", "VisitDataset", "VisitPatients",
+    "VisitPromptSpec", "VisitTables", "WordEncoder", "WordSpec", "create_dataset", "data_preparation",
 ]
 
 

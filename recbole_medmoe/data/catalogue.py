@@ -9,7 +9,7 @@ from torch import Tensor
 from ..encoders import PADDING
 from ..errors import CheckpointError
 from .requests import FeatureRequest, FeatureTable
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 _SCHEMA = 1
 _SEEN = "seen_codes."
@@ -27,17 +27,26 @@ class Catalogue:
         item_field: name of the item column.
         visits: codes without visits, for models of visits.
         ddi: [I, I] bool, for models of visits.
+        option_widths: D per item request key, for models of choice, which bring their options along with each question
+            and keep no item.
     """
 
     def __init__(self, item_tokens: list[str], known: Tensor, items: Mapping[str, FeatureTable],
                  widths: Mapping[str, int], states: Mapping[str, dict[str, Any]], item_field: str,
-                 visits: VisitTables | None = None, ddi: Tensor | None = None) -> None:
+                 visits: VisitTables | None = None, ddi: Tensor | None = None,
+                 option_widths: Mapping[str, int] | None = None) -> None:
         self.visits, self.ddi, self.teacher_states = visits, ddi, None
+        self.option_widths = option_widths
         self.item_tokens = list(item_tokens)
         self.items, self.widths, self.states = dict(items), dict(widths), dict(states)
         self._known, self.item_field = known, item_field
         self.train_users = torch.zeros(1, dtype=torch.bool)
         self.train_items = torch.zeros(len(self.item_tokens), dtype=torch.bool)
+
+    @property
+    def options(self) -> Ragged | None:
+        """No options but those of [PAD], which has none; None for models of other tasks."""
+        return None if self.option_widths is None else Ragged.of([[]])
 
     @property
     def known_items(self) -> Tensor:
@@ -49,15 +58,16 @@ class Catalogue:
         return len(self.item_tokens) if field == self.item_field else 1
 
     def features(self, request: FeatureRequest) -> FeatureTable:
-        """Feature table of the items; of the users only the [PAD] row, which tells the width.
+        """Feature table of the items; of the users, and of options, only the [PAD] row, which tells the width.
 
         Raises:
             CheckpointError: the trained folder does not hold that feature.
         """
         if request.side == "item" and request.key in self.items:
             return self.items[request.key]
-        if request.side == "user" and request.key in self.widths:
-            width, absent = self.widths[request.key], torch.zeros(1, dtype=torch.bool)
+        widths = self.widths if request.side == "user" else self.option_widths or {}
+        if request.key in widths:
+            width, absent = widths[request.key], torch.zeros(1, dtype=torch.bool)
             if request.modality == "tokens":
                 return FeatureTable(torch.full((1, width), PADDING), absent)
             return FeatureTable(torch.zeros(1, width), absent)
@@ -88,7 +98,8 @@ class Catalogue:
     def document(self) -> dict[str, Any]:
         """The rest as plain JSON: tokens, widths and fitted states; nothing of any user."""
         return {"schema": _SCHEMA, "item_tokens": self.item_tokens, "widths": self.widths, "states": self.states,
-                "item_field": self.item_field, **({} if self.visits is None else {"codes": self.visits.vocabulary})}
+                "item_field": self.item_field, **({} if self.visits is None else {"codes": self.visits.vocabulary}),
+                **({} if self.option_widths is None else {"option_widths": dict(self.option_widths)})}
 
     @classmethod
     def read(cls, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> Catalogue:
@@ -106,4 +117,5 @@ class Catalogue:
             seen = {kind: tensors[f"{_SEEN}{kind}"].bool() for kind in document["codes"]}
             visits = VisitTables.empty(document["codes"], seen)
         return cls(document["item_tokens"], tensors["known"].bool(), items, document["widths"], document["states"],
-                   document["item_field"], visits, tensors["ddi"].bool() if "ddi" in tensors else None)
+                   document["item_field"], visits, tensors["ddi"].bool() if "ddi" in tensors else None,
+                   document.get("option_widths"))

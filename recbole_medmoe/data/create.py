@@ -9,7 +9,9 @@ from recbole.data.dataset import Dataset
 from recbole.utils import ModelType
 
 from ..registry import KNOWN_USERS, SEQUENCES
+from .choices import ChoiceDataset, ChoiceMixin
 from .dataset import MedDataset, MedMixin
+from .item_sequences import ItemSequenceMixin
 from .known_patients import KnownPatientMixin
 from .visit_sequences import SequenceVisitMixin
 from .visits import VisitDataset, VisitMixin
@@ -19,12 +21,14 @@ _BY_TYPE = {
     ModelType.KNOWLEDGE: "KnowledgeBasedDataset",
     ModelType.DECISIONTREE: "DecisionTreeDataset",
 }
+_PLAIN: dict[type, type] = {MedMixin: MedDataset, VisitMixin: VisitDataset, ChoiceMixin: ChoiceDataset}
 
 
 def create_dataset(config: Any) -> Any:
-    """The data set class that RecBole would pick for the model, with `MedMixin` in front; for task medication
-    `VisitMixin`, or `KnownPatientMixin` where the model knows users by their ids alone, or `SequenceVisitMixin` where
-    it reads sequences. Nothing is cached in pickles.
+    """The data set class that RecBole would pick for the model, with `MedMixin` in front, or for a sequential model on
+    pre-split files `ItemSequenceMixin`; for task choice `ChoiceMixin`; for task medication `VisitMixin`, or
+    `KnownPatientMixin` where the model knows users by their ids alone, or `SequenceVisitMixin` where it reads
+    sequences. Nothing is cached in pickles.
 
     Raises:
         DataError: the folder is missing or breaks a rule of the atomic files.
@@ -32,7 +36,11 @@ def create_dataset(config: Any) -> Any:
     module = importlib.import_module("recbole.data.dataset")
     own = f"{config['model']}Dataset"
     base = getattr(module, own if hasattr(module, own) else _BY_TYPE.get(config["MODEL_TYPE"], "Dataset"))
+    if config["task"] == "choice":
+        return _with_mixin(ChoiceMixin, base)(config)
     if config["task"] != "medication":
+        if config["split"] and config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            return _with_mixin(ItemSequenceMixin, Dataset)(config)
         return _with_mixin(MedMixin, base)(config)
     spec = getattr(config, "spec", None)  # RecBole's own configuration has none
     needs = () if spec is None else spec.needs
@@ -43,6 +51,6 @@ def create_dataset(config: Any) -> Any:
 
 @lru_cache(maxsize=None)
 def _with_mixin(mixin: type, base: type) -> type:
-    if base is Dataset and mixin in (MedMixin, VisitMixin):
-        return VisitDataset if mixin is VisitMixin else MedDataset
+    if base is Dataset and mixin in _PLAIN:
+        return _PLAIN[mixin]
     return type(f"Med{base.__name__}", (mixin, base), {})

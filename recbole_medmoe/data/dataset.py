@@ -13,13 +13,12 @@ from recbole.utils import FeatureType
 from torch import Tensor
 
 from ..atomic import PARTS, inter_path, read_atomic, read_manifest, statistics, validate_folder
-from ..encoders import EncoderSpec
-from ..errors import DataError
+from ..encoders import EncoderSpec, FeatureBank
 from ..paths import cache_dir, dataset_folder
-from .requests import FeatureRequest, FeatureTable
+from .requests import CollaborativeSpec, FeatureRequest, FeatureTable
 from .share import kept_users, recount
 from .tables import FolderFeatures
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 GROUP_COLUMN = "conditions"
 RECBOLE_OWN = "ml-100k"  # RecBole always reads this one from its own package
@@ -94,7 +93,8 @@ class MedMixin:
         parts = super().build()  # type: ignore[misc]
         parts[0] = self._with_train_share(parts[0])
         parts = self._targets(parts)
-        users, items = parts[0].inter_feat[self.uid_field], parts[0].inter_feat[self.iid_field]
+        trained = getattr(parts[0], "whole", parts[0]).inter_feat
+        users, items = trained[self.uid_field], trained[self.iid_field]
         seen_users = torch.zeros(self.num(self.uid_field), dtype=torch.bool).index_fill_(0, users, True)
         seen_items = torch.zeros(self.num(self.iid_field), dtype=torch.bool).index_fill_(0, items, True)
         self._shared["seen"] = (seen_users, seen_items, users, items)
@@ -141,6 +141,11 @@ class MedMixin:
     @property
     def teacher_states(self) -> tuple[Tensor, Tensor] | None:
         """None: only visits have a teacher; see `VisitMixin`."""
+        return None
+
+    @property
+    def options(self) -> Ragged | None:
+        """None: users are no questions; see `ChoiceMixin`."""
         return None
 
     @property
@@ -194,9 +199,6 @@ class MedMixin:
     def store(self) -> FolderFeatures:
         """Texts, pictures and feature tables, read on first use and shared by all copies."""
         if "store" not in self._shared:
-            if self.config["dataset"] == RECBOLE_OWN:
-                raise DataError(f"data set '{RECBOLE_OWN}' has neither texts nor pictures; this model needs them, e.g. "
-                                "--dataset healthfood")
             options = {"reencode": bool(self.config["reencode"]), "device": self.config["device"],
                        "batch_tokens": self.config["encode_batch_tokens"] or 4096,
                        "progress": "auto" if self.config["progress"] is None else self.config["progress"],
@@ -205,7 +207,8 @@ class MedMixin:
             cache = Path(self.config["cache_dir"]) if self.config["cache_dir"] else cache_dir()
             tokens = {"user": self.user_tokens, "item": self.item_tokens}
             columns = {"user": (self.config["load_col"] or {}).get("user")}
-            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options, self.config["split"], columns)
+            self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options, self.config["split"], columns,
+                                                   self.config["text_columns"] or {})
         return self._shared["store"]
 
     @property
@@ -230,9 +233,21 @@ class MedMixin:
             self._shared["tables"][request], self._shared["states"][request] = table, state
             absent = int((~table.present[1:]).sum())
             self.statistics.setdefault("missing", {})[request.key] = absent
+            if "store" in self._shared and request.key in self.store.cut:
+                self.statistics.setdefault("cut", {})[request.key] = self.store.cut[request.key]
         return self._shared["tables"][request]
 
+    def give_vectors(self, spec: CollaborativeSpec, vectors: FeatureBank) -> None:
+        """Takes the item vectors of a small model, which a model's collaborative request is answered with."""
+        self._shared["collaborative"] = {**self._shared.get("collaborative", {}), spec: vectors}
+
     def _make_table(self, request: FeatureRequest) -> tuple[FeatureTable, dict[str, Any] | None]:
+        if isinstance(request.encoder, CollaborativeSpec):
+            given = self._shared.get("collaborative", {})
+            if request.encoder not in given:
+                raise RuntimeError(f"call give_vectors first: nothing has trained {request.encoder}")
+            matrix, present = given[request.encoder].align(self.item_tokens)
+            return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
         return self.store.table(request, self.train_users if request.side == "user" else self.train_items)
 
     def other_pictures(self, request: FeatureRequest, kind: str) -> FeatureTable:

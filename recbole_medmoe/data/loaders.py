@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,11 @@ from recbole.sampler import KGSampler, Sampler
 from recbole.utils import ModelType
 
 from ..errors import DataError
+from ..layers.sets import padded_rows
+from .choices import ChoiceMixin
+from .item_sequences import ItemSequenceMixin
 from .visit_sequences import SequenceVisitMixin
+from .visit_tables import Ragged, sets_of
 
 FULL_SORT = {"distribution": "uniform", "sample_num": "none"}  # RecBole's words for ranking the whole catalogue
 
@@ -41,8 +45,28 @@ class UserBatchLoader(TrainDataLoader):
         return Interaction({name: column[rows] for name, column in self._dataset.inter_feat.interaction.items()})
 
 
-class VisitListLoader(FullSortEvalDataLoader):
-    """Full-sort loader of whole visits for a sequential model.
+class EpochRowsLoader(TrainDataLoader):
+    """RecBole's training loader over ``epoch_rows`` of the rows, drawn anew for each pass: for models to which every
+    row is dear, and whose rows overlap."""
+
+    sample_size: int
+
+    def _init_batch_size_and_step(self) -> None:
+        super()._init_batch_size_and_step()
+        self._rows = self.sample_size
+        self.sample_size = min(self.sample_size, int(self.config["epoch_rows"]))
+
+    def __iter__(self) -> Any:
+        self._drawn = torch.randperm(self._rows, generator=self.generator)[:self.sample_size].numpy()
+        return super().__iter__()
+
+    def collate_fn(self, index: list[int]) -> Any:
+        """As RecBole's, of the rows that were drawn."""
+        return super().collate_fn(self._drawn[np.array(index)])
+
+
+class UserListLoader(FullSortEvalDataLoader):
+    """Full-sort loader of whole visits, or of users with a set of items, for a sequential model.
 
     RecBole's would make a row of every pair: to it a sequence has one next item.
     """
@@ -51,6 +75,32 @@ class VisitListLoader(FullSortEvalDataLoader):
         general = copy.copy(config)
         general.final_config_dict = {**config.final_config_dict, "MODEL_TYPE": ModelType.GENERAL}
         super().__init__(general, dataset, sampler, shuffle=shuffle)
+
+
+class NextItemLoader(FullSortEvalDataLoader):
+    """RecBole's full-sort loader of a sequential model, whose batches also name what the users had before.
+
+    Args:
+        earlier: the parts before the one that is scored.
+    """
+
+    def __init__(self, config: Any, dataset: Any, sampler: Any, earlier: list[Any]) -> None:
+        super().__init__(config, dataset, sampler, shuffle=False)
+        user, item = dataset.uid_field, dataset.iid_field
+        users, items = [], []
+        for rows in (part.inter_feat for part in earlier):
+            # RecBole makes no row of a user's first item: only lists hold it.
+            second = rows[config["ITEM_LIST_LENGTH_FIELD"]] == 1
+            users += [rows[user], rows[user][second]]
+            items += [rows[item], rows[item + config["LIST_SUFFIX"]][second, 0]]
+        self._had = sets_of(torch.cat(users), torch.cat(items), dataset.user_num)
+
+    def collate_fn(self, index: list[int]) -> Any:
+        """As RecBole's; the next item itself is never among what a user had."""
+        batch, _, rows, items = super().collate_fn(index)
+        had = padded_rows(*self._had, batch[self.uid_field])  # [B, L]
+        places = ((had > 0) & (had != items.unsqueeze(1))).nonzero()
+        return batch, (places[:, 0], had[places[:, 0], places[:, 1]]), rows, items
 
 
 class PositivesSampler(Sampler):
@@ -68,6 +118,29 @@ class PositivesSampler(Sampler):
             self.item_num -= 1
 
 
+class OptionSampler(Sampler):
+    """Draws negatives from a question's own wrong options, each as likely: what its right one has to be told from.
+
+    Args:
+        part: the training part of a `ChoiceMixin`.
+        options: item ids of each question's options [U].
+    """
+
+    def __init__(self, part: Any, options: Ragged) -> None:
+        self._options = options
+        super().__init__(["train"], [part])
+
+    def sample_by_user_ids(self, user_ids: Any, item_ids: Any, num: int) -> torch.Tensor:
+        """Wrong options of the questions [N] whose right ones are ``item_ids`` [N] -> [num * N], question by question
+        within each round, as RecBole has it."""
+        users, right = torch.as_tensor(user_ids).repeat(num), torch.as_tensor(item_ids).repeat(num)
+        own = padded_rows(*self._options, users)  # [N, C]
+        place = (own == right[:, None]).int().argmax(dim=1)
+        drawn = torch.from_numpy(np.random.random(len(users))) * (self._options.sizes[users] - 1)
+        drawn = drawn.long()
+        return own.gather(1, (drawn + (drawn >= place))[:, None]).squeeze(1)
+
+
 def _samplers(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, Any]:
     """Samplers of the three parts.
 
@@ -76,13 +149,18 @@ def _samplers(config: Any, dataset: Any, parts: list[Any]) -> tuple[Any, Any, An
     """
     ranked = [config[f"{phase}_neg_sample_args"] for phase in ("valid", "test")]
     negatives = config["train_neg_sample_args"]
-    draws, repeats = negatives["distribution"] != "none", getattr(dataset, "scores_repeats", False)
+    if isinstance(dataset, ChoiceMixin):
+        known = PositivesSampler(["train", "valid", "test"], parts)
+        own = OptionSampler(parts[0], dataset.options).set_phase("train")
+        return own, known.set_phase("valid"), known.set_phase("test")
+    draws = negatives["distribution"] != "none"
+    repeats = getattr(dataset, "scores_repeats", False) or isinstance(dataset, ItemSequenceMixin)
     try:
         train = None
         if draws and repeats:  # a negative is what training lacks, whatever is given again later
             train = Sampler(["train"], parts[:1], negatives["distribution"], negatives["alpha"]).set_phase("train")
         if (repeats or not draws and not config["repeatable"]) and all(args == FULL_SORT for args in ranked):
-            known = PositivesSampler(["train", "valid", "test"], parts)
+            known = PositivesSampler(["train", "valid", "test"], [getattr(part, "whole", part) for part in parts])
             return train, known.set_phase("valid"), known.set_phase("test")
         return create_samplers(config, dataset, parts)
     except ValueError as fault:
@@ -97,8 +175,10 @@ def data_preparation(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
 
     Cut-offs K above the catalogue are brought down to it first.
 
-    A model class with ``groups_by_user = True`` gets `UserBatchLoader` for training, and a sequential model of visits
-    `VisitListLoader` for scoring; every other one RecBole's loaders.
+    A model class with ``groups_by_user = True`` gets `UserBatchLoader` for training, and one with a key
+    ``epoch_rows`` `EpochRowsLoader`. For scoring, a sequential model on
+    pre-split files gets `UserListLoader`, and where the key ``leave_out_seen`` is set and RecBole splits the rows
+    `NextItemLoader`; every other one RecBole's loaders.
 
     Raises:
         DataError: negatives are to be drawn for a user who has every item.
@@ -114,9 +194,20 @@ def data_preparation(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
         train = get_dataloader(config, "train")(config, parts[0], samplers[0], graph, shuffle=True)
     else:
         grouped = getattr(config.model_class, "groups_by_user", False)
-        loader = UserBatchLoader if grouped else get_dataloader(config, "train")
+        some = EpochRowsLoader if config["epoch_rows"] else get_dataloader(config, "train")
+        loader = UserBatchLoader if grouped else some
         train = loader(config, parts[0], samplers[0], shuffle=config["shuffle"])
-    whole = VisitListLoader if isinstance(dataset, SequenceVisitMixin) else None
-    valid = (whole or get_dataloader(config, "valid"))(config, parts[1], samplers[1], shuffle=False)
-    test = (whole or get_dataloader(config, "test"))(config, parts[2], samplers[2], shuffle=False)
+    valid, test = (_scoring(config, parts, samplers, number, phase) for number, phase in ((1, "valid"), (2, "test")))
     return train, valid, test
+
+
+def _scoring(config: Any, parts: list[Any], samplers: Sequence[Any], number: int, phase: str) -> Any:
+    """The loader of the part that is scored."""
+    part, sampler = parts[number], samplers[number]
+    if isinstance(part, (SequenceVisitMixin, ItemSequenceMixin)):
+        return UserListLoader(config, part, sampler)
+    loader = get_dataloader(config, phase)
+    ordered = config["MODEL_TYPE"] == ModelType.SEQUENTIAL and loader is FullSortEvalDataLoader
+    if ordered and config["leave_out_seen"]:
+        return NextItemLoader(config, part, sampler, parts[:number])
+    return loader(config, part, sampler, shuffle=False)

@@ -7,12 +7,13 @@ from typing import Any, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..encoders import EncoderSpec, PromptTokenizer, TextEncoder
+from ..encoders import EncoderSpec, TextEncoder
 from ..errors import DataError, nearest
 from .profile import ProfileEncoder
 from .requests import FeatureRequest, TokenSpec, VisitPromptSpec
 from .visit_prompts import VisitPrompts
 from .words import WordEncoder
+from .wrapping import WrappedTokens
 
 Patient = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ class PatientFeatures:
         self._words = {request.name: WordEncoder.from_state(states[request.key]) for request in self.requests
                        if request.modality == "words"}
         self._texts: dict[EncoderSpec, TextEncoder] = {}
-        self._prompts: dict[TokenSpec, PromptTokenizer] = {}
+        self._prompts: dict[TokenSpec, WrappedTokens] = {}
         self._told = {request.name: states[request.key] for request in self.requests
                       if isinstance(request.encoder, VisitPromptSpec)}
         self._visit_prompts: dict[str, VisitPrompts] = {}
@@ -53,7 +54,7 @@ class PatientFeatures:
         """Keys that every patient must have."""
         fields = {name for encoder in self._profiles.values() for name in encoder.names}
         fields |= {name for state in self._told.values() for name in state["profile"]}
-        reads_text = any(request.modality in ("text", "words") or isinstance(request.encoder, TokenSpec)
+        reads_text = any(request.modality in ("text", "words", "length") or isinstance(request.encoder, TokenSpec)
                          for request in self.requests)
         return (["text"] if reads_text else []) + sorted(fields)
 
@@ -73,8 +74,11 @@ class PatientFeatures:
                 matrix, present = encoder.transform(patients, "patient"), encoder.present(patients)
             elif request.name in self._words:
                 matrix, present = self._words[request.name].transform(texts).to_dense(), there
+            elif request.modality == "length":
+                matrix, present = torch.tensor([[float(len(text))] for text in texts]), there
             elif isinstance(request.encoder, TokenSpec):
-                matrix, present = torch.from_numpy(self._tokenizer(request.encoder).table(texts)[0]), there
+                new = [False] * len(texts)
+                matrix, present = torch.from_numpy(self._tokenizer(request.encoder).table(texts, new)[0]), there
             elif isinstance(request.encoder, VisitPromptSpec):
                 ids, told = self._visits(request.name, request.encoder).table(patients)
                 matrix, present = torch.from_numpy(ids), torch.from_numpy(told)
@@ -97,10 +101,9 @@ class PatientFeatures:
         if faults or not patients:
             raise DataError("\n".join(faults[:20]) if faults else "no patient was given")
 
-    def _tokenizer(self, spec: TokenSpec) -> PromptTokenizer:
+    def _tokenizer(self, spec: TokenSpec) -> WrappedTokens:
         if spec not in self._prompts:
-            self._prompts[spec] = PromptTokenizer.load(spec.backbone, spec.template, spec.max_tokens, spec.special,
-                                                       allow_download=self.allow_download, cache=self.cache)
+            self._prompts[spec] = WrappedTokens(spec, allow_download=self.allow_download, cache=self.cache)
         return self._prompts[spec]
 
     def _visits(self, name: str, spec: VisitPromptSpec) -> VisitPrompts:

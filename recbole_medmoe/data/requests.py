@@ -1,17 +1,20 @@
 """What a model asks of its data: features by name, and the small protocol that a data set and a catalogue share."""
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Mapping, NamedTuple, Protocol
 
 from torch import Tensor
 
 from ..encoders import EncoderSpec
 from ..errors import ConfigError
-from .visit_tables import VisitTables
+from .visit_tables import Ragged, VisitTables
 
 SIDES = ("user", "item")
-MODALITIES = ("text", "image", "profile", "codes", "words", "tokens")
+MODALITIES = ("text", "image", "profile", "codes", "words", "tokens", "length", "collaborative")
+GIVEN = "given"
+"""The backbone of an `EncoderSpec` whose vectors were made elsewhere and lie in the data set's folder ``vectors/``."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,23 @@ class TokenSpec:
         template: prompt template; None gives the raw text.
         max_tokens: longest prompt; what is longer loses the end of its text, never of its template.
         special: with the tokenizer's own tokens, such as the one that begins a text; a continuation has none.
+        paraphrases: templates beside the first; each text takes one of them by its hash.
+        held_out: templates for texts that training does not see, new ones among them, in place of the others.
+        keep: ``end`` takes what is too long from the beginning of the text instead.
     """
 
     backbone: str
     template: str | None
     max_tokens: int
     special: bool = True
+    paraphrases: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    keep: Literal["start", "end"] = "start"
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Every template that a text may get."""
+        return (*(() if self.template is None else (self.template,)), *self.paraphrases, *self.held_out)
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,29 @@ class VisitPromptSpec:
 
 
 @dataclass(frozen=True)
+class CollaborativeSpec:
+    """Item vectors of a small model of RecBole's, trained first on the same training rows.
+
+    Args:
+        model: ``SASRec``, ``BPR``, ``LightGCN`` or another whose items have vectors.
+        keys: keys of its configuration as JSON; see `of`.
+    """
+
+    model: str
+    keys: str = "{}"
+
+    @classmethod
+    def of(cls, model: str, keys: Mapping[str, Any]) -> CollaborativeSpec:
+        """From the keys as a mapping.
+
+        Example:
+            >>> CollaborativeSpec.of("BPR", {"epochs": 20}).keys
+            '{"epochs": 20}'
+        """
+        return cls(model, json.dumps(dict(keys), sort_keys=True))
+
+
+@dataclass(frozen=True)
 class FeatureRequest:
     """One feature matrix.
 
@@ -74,10 +111,13 @@ class FeatureRequest:
         side: ``user`` or ``item``.
         modality: ``text`` and ``image`` come from a frozen encoder; ``profile`` is every column of the ``.user`` or
             ``.item`` file, ``codes`` its sets of tokens as 0 and 1; ``words`` counts words; ``tokens`` are token
-            ids.
+            ids; ``length`` is the number of characters of the text; ``collaborative`` comes from a small model of the
+            same training rows.
         encoder: an `EncoderSpec` for text and image, a `WordSpec` for words, a `TokenSpec` for tokens, or a
-            `VisitPromptSpec` where users are visits; else None.
+            `VisitPromptSpec` where users are visits, a `CollaborativeSpec` for collaborative; else None.
         fields: columns of profile and codes; empty means all that fit.
+        optional: a data set without any such thing gives a table of width 1 in which every row is absent, instead of
+            an error.
 
     Raises:
         ConfigError: parts that do not go together.
@@ -86,14 +126,18 @@ class FeatureRequest:
     name: str
     side: str
     modality: str
-    encoder: EncoderSpec | WordSpec | TokenSpec | VisitPromptSpec | None = None
+    encoder: EncoderSpec | WordSpec | TokenSpec | VisitPromptSpec | CollaborativeSpec | None = None
     fields: tuple[str, ...] = ()
+    optional: bool = False
 
     def __post_init__(self) -> None:
         kinds: dict[str, tuple[type, ...]] = {"text": (EncoderSpec,), "image": (EncoderSpec,), "words": (WordSpec,),
-                                              "tokens": (TokenSpec, VisitPromptSpec)}
+                                              "tokens": (TokenSpec, VisitPromptSpec),
+                                              "collaborative": (CollaborativeSpec,)}
         wanted = kinds.get(self.modality, (type(None),))
-        if self.side not in SIDES or self.modality not in MODALITIES or not isinstance(self.encoder, wanted):
+        fits = self.modality in MODALITIES and (self.side == "item" or self.side in SIDES
+                                                and self.modality != "collaborative")
+        if not fits or not isinstance(self.encoder, wanted):
             raise ConfigError([f"feature '{self.name}': side '{self.side}', modality '{self.modality}' and encoder "
                                f"{self.encoder!r} do not go together"])
 
@@ -134,6 +178,10 @@ class FeatureSource(Protocol):
     @property
     def ddi(self) -> Tensor | None:
         """[I, I] bool: pairs of medications that interact; None where there is no list."""
+
+    @property
+    def options(self) -> Ragged | None:
+        """Item ids of each question's options [U] where users are questions (task choice), else None."""
 
     @property
     def train_users(self) -> Tensor:

@@ -9,13 +9,15 @@ from typing import Any, Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..atomic import read_atomic, read_images, read_texts, text_path
-from ..encoders import EncoderSpec, FeatureBank, PromptTokenizer, blurred_pictures, obtain_bank
+from ..atomic import read_atomic, read_images, read_texts, read_vectors, text_path, vectors_path
+from ..encoders import PADDING, EncoderSpec, FeatureBank, blurred_pictures, obtain_bank
 from ..errors import DataError
+from .column_texts import column_texts
 from .profile import ProfileEncoder
-from .requests import FeatureRequest, FeatureTable, TokenSpec, WordSpec
+from .requests import GIVEN, FeatureRequest, FeatureTable, TokenSpec, WordSpec
 from .visit_tables import KINDS, STRUCTURE
 from .words import WordEncoder
+from .wrapping import WrappedTokens
 
 
 @dataclass
@@ -29,6 +31,7 @@ class FolderFeatures:
         options: ``reencode``, ``device``, ``batch_tokens``, ``progress``, ``allow_download``, ``notes`` for encoders.
         split: its own texts, where it has some, stand in for the common ones.
         columns: columns that a profile takes where it names none, by side; where they are not stated, all.
+        templates: by side, how texts are made of columns where there is no file of texts; see `column_texts`.
     """
 
     folder: Path
@@ -37,8 +40,10 @@ class FolderFeatures:
     options: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.cut: dict[str, int] = {}  # texts longer than a prompt may be, by request key
         self._texts: dict[str, dict[str, str]] = {}
         self._frames: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {}
 
@@ -50,6 +55,10 @@ class FolderFeatures:
         """
         if side not in self._texts:
             path = text_path(self.folder, side, self.split)
+            if not path.is_file() and side in self.templates:
+                rows = dict(zip(self.tokens[side][1:], self.records(side)[0][1:]))
+                self._texts[side] = column_texts(self.templates[side], rows, list(self.records(side)[1]))
+                return self._texts[side]
             if not path.is_file():
                 raise DataError(f"{path} is missing: the model reads {side} texts; write one line per {side}, "
                                 '{"id": "...", "text": "..."}')
@@ -98,6 +107,16 @@ class FolderFeatures:
         left_out = (*STRUCTURE, *KINDS) if side == "user" and STRUCTURE[0] in types else STRUCTURE
         return [name for name in types if name in offered and name not in left_out]
 
+    def offers(self, request: FeatureRequest) -> bool:
+        """Whether the data set has such a thing at all, for any user or item."""
+        if isinstance(request.encoder, EncoderSpec) and request.encoder.backbone == GIVEN:
+            return vectors_path(self.folder, request.side, request.modality).is_file()
+        if request.modality == "image":
+            return (self.folder / "images.csv").is_file()
+        if request.modality in ("text", "tokens", "words", "length"):
+            return text_path(self.folder, request.side, self.split).is_file() or request.side in self.templates
+        return (self.folder / f"{self.folder.name}.{request.side}").is_file()
+
     def bank(self, side: str, spec: EncoderSpec) -> FeatureBank:
         """Frozen features of one side; shipped, cached or encoded now."""
         shipped = self.folder / "features"
@@ -141,20 +160,45 @@ class FolderFeatures:
             request: what is asked for.
             fit: [N] bool, rows that fitting may look at.
         """
+        if request.optional and not self.offers(request):
+            absent = torch.zeros(len(self.tokens[request.side]), dtype=torch.bool)
+            ids = torch.full((len(absent), 1), PADDING)
+            return FeatureTable(ids if request.modality == "tokens" else torch.zeros(len(absent), 1), absent), None
+        if isinstance(request.encoder, EncoderSpec) and request.encoder.backbone == GIVEN:
+            return self._given(request), None
         if isinstance(request.encoder, EncoderSpec):
             matrix, present = self.bank(request.side, request.encoder).align(list(self.tokens[request.side]))
             return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present)), None
         if isinstance(request.encoder, TokenSpec):
-            return self._token_ids(request.side, request.encoder), None
+            return self._token_ids(request, request.encoder, fit), None
+        if request.modality == "length":
+            found = self.contents(request.side, "text")
+            sizes = [[float(len(str(found.get(token, ""))))] for token in self.tokens[request.side]]
+            return FeatureTable(torch.tensor(sizes), torch.tensor([size > 0 for (size,) in sizes])), None
         if isinstance(request.encoder, WordSpec):
             return self._words(request, request.encoder, fit)
         return self._columns(request, fit)
 
-    def _token_ids(self, side: str, spec: TokenSpec) -> FeatureTable:
-        texts = self.contents(side, "text")
-        prompts = PromptTokenizer.load(spec.backbone, spec.template, spec.max_tokens, spec.special, cache=self.cache,
-                                       allow_download=self.options.get("allow_download", False))
-        matrix, present = prompts.table([str(texts.get(token, "")) for token in self.tokens[side]])
+    def _given(self, request: FeatureRequest) -> FeatureTable:
+        tokens, file = list(self.tokens[request.side]), self.folder / f"{self.folder.name}.{request.side}"
+        known = read_atomic(file).iloc[:, 0].astype(str) if file.is_file() else tokens[1:]
+        ids, rows = read_vectors(self.folder, request.side, request.modality, list(known))
+        place = {token: row for row, token in enumerate(ids)}
+        present = torch.tensor([token in place for token in tokens], dtype=torch.bool)
+        matrix = torch.zeros(len(tokens), rows.shape[1])
+        matrix[present] = torch.from_numpy(rows[[place[token] for token in tokens if token in place]])
+        return FeatureTable(matrix, present)
+
+    def wrapped(self, spec: TokenSpec) -> WrappedTokens:
+        """What puts texts behind their templates."""
+        return WrappedTokens(spec, cache=self.cache, allow_download=self.options.get("allow_download", False))
+
+    def _token_ids(self, request: FeatureRequest, spec: TokenSpec, seen: Tensor) -> FeatureTable:
+        texts, prompts = self.contents(request.side, "text"), self.wrapped(spec)
+        matrix, present = prompts.table([str(texts.get(token, "")) for token in self.tokens[request.side]],
+                                        seen.tolist())
+        if prompts.truncated:
+            self.cut[request.key] = prompts.truncated
         return FeatureTable(torch.from_numpy(matrix), torch.from_numpy(present))
 
     def _words(self, request: FeatureRequest, spec: WordSpec, fit: Tensor) -> tuple[FeatureTable, dict[str, Any]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .bank import FeatureBank, content_hash
     from .blur import blurred_pictures
     from .image import encode_images
+    from .molora import MoLoraConfig
     from .obtain import bank_name, obtain_bank, verify_bank
     from .prefix import PrefixScorer
     from .prompts import Template, load_template, render_prompt
@@ -24,6 +25,7 @@ _HOME = {
     "resolve_backbone": "backbones",
     "EncoderSpec": "spec",
     "FeatureBank": "bank", "content_hash": "bank",
+    "MoLoraConfig": "molora",
     "PrefixScorer": "prefix",
     "Template": "prompts", "load_template": "prompts", "render_prompt": "prompts",
     "TextEncoder": "text", "encode_texts": "text",
@@ -32,8 +34,8 @@ _HOME = {
     "bank_name": "obtain", "obtain_bank": "obtain", "verify_bank": "obtain",
 }
 __all__ = [
-    "BACKBONES", "Backbone", "EncoderSpec", "FeatureBank", "PADDING", "PrefixScorer", "PromptTokenizer", "Template",
-    "TextEncoder", "backbone_sha256", "bank_name", "blurred_pictures", "content_hash", "encode_images",
+    "BACKBONES", "Backbone", "EncoderSpec", "FeatureBank", "MoLoraConfig", "PADDING", "PrefixScorer", "PromptTokenizer",
+    "Template", "TextEncoder", "backbone_sha256", "bank_name", "blurred_pictures", "content_hash", "encode_images",
     "encode_texts", "load_template", "obtain_bank", "packaged_path", "render_prompt", "resolve_backbone",
     "verify_bank",
 ]

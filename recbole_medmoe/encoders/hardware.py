@@ -31,7 +31,7 @@ def whole_memory(device: torch.device) -> int:
 
 
 @contextmanager
-def naming_memory(device: torch.device, batch_tokens: int) -> Iterator[None]:
+def naming_memory(device: torch.device, batch_tokens: int, setting: str = "encode_batch_tokens") -> Iterator[None]:
     """Names the setting to lower where the memory of a device runs out.
 
     Raises:
@@ -43,7 +43,7 @@ def naming_memory(device: torch.device, batch_tokens: int) -> Iterator[None]:
         if not isinstance(fault, torch.OutOfMemoryError) and "allocate memory" not in str(fault):
             raise
         raise ConfigError([f"memory of {device} ran out on a batch of {batch_tokens} tokens; "
-                           "lower --encode_batch_tokens"]) from fault
+                           f"lower --{setting}"]) from fault
 
 
 def _cpu_flags(text: str) -> set[str]:

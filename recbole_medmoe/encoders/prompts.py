@@ -58,7 +58,8 @@ def load_template(name: str) -> Template:
 
 
 def text_fields(text: str) -> dict[str, str]:
-    """What a template may ask of a text: ``text``, all of it, and ``name``, what stands before its first full stop.
+    """What a template may ask of a text: ``text``, all of it, and ``name``, its first line where it has several, else
+    what stands before its first full stop.
 
     A full stop counts where white space or nothing follows it, so that "Milk 1.5 %. Fresh." is named "Milk 1.5 %".
 
@@ -66,7 +67,8 @@ def text_fields(text: str) -> dict[str, str]:
         >>> text_fields("Red Beet. A root.")["name"]
         'Red Beet'
     """
-    return {"text": text, "name": _FULL_STOP.split(text, maxsplit=1)[0].strip()}
+    first, _, more = text.partition("\n")
+    return {"text": text, "name": (first if more else _FULL_STOP.split(text, maxsplit=1)[0]).strip()}
 
 
 def render_prompt(template: str, fields: Mapping[str, str]) -> str:

@@ -1,7 +1,9 @@
 """Tables of token ids to one vector per text, by a backbone that is cut in two, in length-bucketed chunks."""
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+from contextlib import contextmanager
+from typing import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -9,18 +11,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..layers import ModalityInput
 from .batches import token_batches
+from .kept import Entry, KeptTexts
 from .progress import meter
 from .split import SplitBackbone
 from .tokens import PADDING
 
 _LONG = 8  # chunks of unread texts from which on progress is shown
-
-
-class Entry(NamedTuple):
-    """What the lower half makes of one text, on the CPU: states [T, D] and means of middle layers [L, D]."""
-
-    states: Tensor
-    means: Tensor
+_TOGETHER = 512  # texts that the store gets in one file, so that a kill loses little
 
 
 class PromptReader(nn.Module):
@@ -35,6 +32,8 @@ class PromptReader(nn.Module):
         keep: whether to keep what the lower half gives, under the token ids of the text. Nothing is kept of a backbone
             whose blocks are all tuned: its lower half is a look-up.
         progress: see `progress.meter`; shown where many texts are read for the first time.
+        store: where a later run finds what the frozen part gave: what the lower half makes of a text, or its read-out
+            by a backbone that is not cut and has learned nothing. None for nowhere.
 
     Attributes:
         tuning: while False, read-outs carry no gradient and each text's is kept; only as long as the adapters are new,
@@ -42,13 +41,14 @@ class PromptReader(nn.Module):
         tokens_read: in training mode so far, by the half that is tuned; without padding.
     """
 
-    def __init__(self, backbone: SplitBackbone, batch_tokens: int, keep: bool, progress: str | bool = "auto") -> None:
+    def __init__(self, backbone: SplitBackbone, batch_tokens: int, keep: bool, progress: str | bool = "auto",
+                 store: KeptTexts | None = None) -> None:
         super().__init__()
-        self.backbone, self.batch_tokens, self.progress = backbone, batch_tokens, progress
+        self.backbone, self.batch_tokens, self.progress, self.store = backbone, batch_tokens, progress, store
         self.keep, self.tuning = keep and backbone.cut > 0, True
         self.tokens_read = 0
-        self._kept: dict[bytes, Entry] = {}
-        self._untuned: dict[bytes, Tensor] = {}
+        self._kept: dict[str, Entry] = {}
+        self._untuned: dict[str, Entry] = {}
 
     def forward(self, ids: Tensor, present: Tensor) -> Tensor:
         """Read-outs of B texts.
@@ -80,6 +80,16 @@ class PromptReader(nn.Module):
         if on:
             self._untuned.clear()
 
+    @contextmanager
+    def nothing_kept(self) -> Iterator[None]:
+        """Within it every text is read anew, as a new one would be."""
+        kept = self._kept, self._untuned, self.store
+        self._kept, self._untuned, self.store = {}, {}, None
+        try:
+            yield
+        finally:
+            self._kept, self._untuned, self.store = kept
+
     def fit_untuned(self, standard: ModalityInput, ids: Tensor, present: Tensor, seen: Tensor) -> None:
         """Takes mean and spread of ``standard`` from what the untuned LLM makes of the training texts.
 
@@ -98,7 +108,7 @@ class PromptReader(nn.Module):
     def _read(self, rows: list[Tensor]) -> Tensor:
         """Texts of like length go through the upper half together -> [R, W], in the order given."""
         if self.keep:
-            self._read_new(rows)
+            self._fill(self._kept, rows, self._enter, self.store)
         order: list[int] = []
         vectors: list[Tensor] = []
         for chunk in token_batches([len(row) for row in rows], self.batch_tokens):
@@ -110,12 +120,13 @@ class PromptReader(nn.Module):
 
     @torch.no_grad()
     def _read_untuned(self, rows: list[Tensor]) -> Tensor:
-        new = list({_key(row): row for row in rows if _key(row) not in self._untuned}.values())
-        if new:
-            self.backbone.eval()
-            self._untuned.update({_key(row): vector for row, vector in zip(new, self._read(new))})
-            self.backbone.train(self.training)
-        return torch.stack([self._untuned[_key(row)] for row in rows])
+        self.backbone.eval()
+        if self.keep:
+            self._fill(self._kept, rows, self._enter, self.store)
+        # Of a backbone that is cut the store has what its lower half gives.
+        self._fill(self._untuned, rows, self._leave, None if self.backbone.cut else self.store)
+        self.backbone.train(self.training)
+        return torch.stack([self._untuned[_key(row)]["read_out"] for row in rows]).to(self.backbone.device)
 
     def _entries(self, rows: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Entry states [C, T, D], means [C, L, D] and mask [C, T] of one chunk."""
@@ -123,27 +134,48 @@ class PromptReader(nn.Module):
         if not self.keep:
             return (*self.backbone.enter(ids, mask), mask)
         kept = [self._kept[_key(row)] for row in rows]
-        states = pad_sequence([entry.states for entry in kept], batch_first=True).to(mask.device)
-        return states, torch.stack([entry.means for entry in kept]).to(mask.device), mask
+        states = pad_sequence([entry["states"] for entry in kept], batch_first=True).to(mask.device)
+        return states, torch.stack([entry["means"] for entry in kept]).to(mask.device), mask
 
     def _padded(self, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
         ids = pad_sequence(rows, batch_first=True, padding_value=PADDING).to(self.backbone.device)  # [C, T]
         return ids.clamp(min=0), (ids != PADDING).to(torch.int64)
 
-    def _read_new(self, rows: list[Tensor]) -> None:
-        """Runs the lower half on the texts that it has not read yet."""
-        new = list({_key(row): row for row in rows if _key(row) not in self._kept}.values())
-        lengths = [len(row) for row in new]
+    def _enter(self, rows: list[Tensor]) -> list[Entry]:
+        """What the lower half makes of one chunk: states [T, D], and means of middle layers [L, D]."""
+        states, means = self.backbone.enter(*self._padded(rows))
+        return [{"states": some[:len(row)].to("cpu", copy=True), "means": mean.to("cpu", copy=True)}
+                for row, some, mean in zip(rows, states, means)]
+
+    def _leave(self, rows: list[Tensor]) -> list[Entry]:
+        """Read-outs [W] of one chunk."""
+        vectors = self.backbone.leave(*self._entries(rows)).cpu()
+        return [{"read_out": vector.clone()} for vector in vectors]
+
+    def _fill(self, kept: dict[str, Entry], rows: list[Tensor], read: Callable[[list[Tensor]], list[Entry]],
+              store: KeptTexts | None) -> None:
+        """Adds to ``kept`` the texts that are not there: from the store, else read, a chunk at a time."""
+        new = {_key(row): row for row in rows if _key(row) not in kept}
+        if store is not None and new:
+            kept.update(store.get(new))
+        texts = [row for key, row in new.items() if key not in kept]
+        lengths = [len(row) for row in texts]
         chunks = token_batches(lengths, self.batch_tokens)
         progress = self.progress if len(chunks) >= _LONG else False
+        unsaved: dict[str, Entry] = {}
         with meter("frozen layers read the texts", sum(lengths), "tokens", progress) as advance:
-            for chunk in chunks:
-                states, means = self.backbone.enter(*self._padded([new[place] for place in chunk]))
-                for row, place in enumerate(chunk):
-                    self._kept[_key(new[place])] = Entry(states[row, :lengths[place]].to("cpu", copy=True),
-                                                         means[row].to("cpu", copy=True))
+            for number, chunk in enumerate(chunks, start=1):
+                some = [texts[place] for place in chunk]
+                fresh = dict(zip(map(_key, some), read(some)))
+                kept.update(fresh)
+                if store is not None:
+                    unsaved |= fresh
+                    if len(unsaved) >= _TOGETHER or number == len(chunks):
+                        store.add(unsaved)
+                        unsaved = {}
                 advance(sum(lengths[place] for place in chunk))
 
 
-def _key(row: Tensor) -> bytes:
-    return row.numpy().tobytes()
+def _key(row: Tensor) -> str:
+    """Name of a text: a digest of its token ids."""
+    return hashlib.sha256(row.numpy().tobytes()).hexdigest()

@@ -7,6 +7,7 @@ when it is cut: one that adds positions or scales its inputs before the first bl
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,27 +50,14 @@ class SplitBackbone(nn.Module):
                  lora: LoraSpec | None, device: torch.device, lower_dtype: torch.dtype, upper_dtype: torch.dtype,
                  checkpointing: bool = False, quantise: str | None = None) -> None:
         super().__init__()
-        _, upper = load_backbone(folder, device, upper_dtype, quantise=quantise)
-        depth = int(upper.config.num_hidden_layers)
-        if tuned is not None and tuned > depth:
-            raise ConfigError([f"tuned_layers {tuned}: the backbone has {depth} layers; null tunes all of them"])
-        self.kind, self.cut = kind, 0 if tuned is None else depth - tuned
-        self.layers = middle_layers(depth, kind, layers)
+        self.lower, upper, self.cut = load_halves(folder, tuned, device, lower_dtype, upper_dtype, quantise=quantise)
+        depth = self.cut + int(upper.config.num_hidden_layers)
+        self.kind, self.layers = kind, middle_layers(depth, kind, layers)
         self.limit = getattr(upper.config, "max_position_embeddings", None)
-        keep_blocks(upper, self.cut, depth)
-        if self.cut:
-            _, self.lower = load_backbone(folder, device, lower_dtype, quantise=quantise)
-            keep_blocks(self.lower, 0, self.cut)
-        else:
-            self.lower = upper.get_input_embeddings()
-        upper.set_input_embeddings(nn.Identity())  # fed by the lower half; saves its memory
         if lora is not None:
             add_lora(upper, lora)
         if checkpointing:
-            if not upper.supports_gradient_checkpointing:
-                raise ConfigError([f"gradient_checkpointing: {type(upper).__name__} cannot run its blocks again; set "
-                                   "it to False"])
-            upper.gradient_checkpointing_enable({"use_reentrant": False})
+            run_blocks_again(upper)
         self.upper = upper
         self.dtype = upper_dtype
         self.width = int(upper.config.hidden_size) * (len(self.layers) + 2 if kind == "layers" else 1)
@@ -136,6 +124,65 @@ class SplitBackbone(nn.Module):
         return read_out(self.kind, parts, top, mask)
 
 
+def embedding_table(model: nn.Module) -> nn.Module:
+    """The table of a backbone's token embeddings.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    try:
+        table = model.get_input_embeddings()  # type: ignore[operator]
+    except NotImplementedError:  # what transformers raises for a model that reads no tokens
+        table = None
+    if table is None:
+        raise ConfigError([f"backbone of {type(model).__name__} has no table of token embeddings, so that nothing can "
+                           "stand among its tokens; use a model of the Llama kind (Llama, Mistral, Qwen)"])
+    return table
+
+
+def load_halves(folder: Path, tuned: int | None, device: torch.device, lower_dtype: torch.dtype,
+                upper_dtype: torch.dtype, *, head: bool = False, quantise: str | None = None
+                ) -> tuple[nn.Module, Any, int]:
+    """Both halves of a backbone, frozen, and the number of blocks in the lower one.
+
+    Args:
+        folder, tuned, device, lower_dtype, upper_dtype, quantise: see `SplitBackbone`.
+        head: leave the upper half the head that predicts the next token.
+
+    Returns:
+        The lower half, or the token embedding alone where it has no block; the upper half, fed by ``inputs_embeds``.
+
+    Raises:
+        ConfigError: more blocks than there are, or a backbone that can not be cut; as `load_backbone`.
+    """
+    _, upper = load_backbone(folder, device, upper_dtype, head=head, quantise=quantise)
+    table = embedding_table(upper)
+    depth = int(upper.config.num_hidden_layers)
+    if tuned is not None and tuned > depth:
+        raise ConfigError([f"tuned_layers {tuned}: the backbone has {depth} layers; null tunes all of them"])
+    cut = 0 if tuned is None else depth - tuned
+    keep_blocks(upper.base_model if head else upper, cut, depth)
+    if cut:
+        _, lower = load_backbone(folder, device, lower_dtype, quantise=quantise)
+        keep_blocks(lower, 0, cut)
+    else:
+        lower = table
+    upper.set_input_embeddings(nn.Identity())  # fed by the lower half; saves its memory
+    return lower, upper, cut
+
+
+def run_blocks_again(model: Any) -> None:
+    """Switches on gradient checkpointing, the kind that keeps routers' gradients.
+
+    Raises:
+        ConfigError: a model that cannot do it.
+    """
+    if not model.supports_gradient_checkpointing:
+        raise ConfigError([f"gradient_checkpointing: {type(model).__name__} cannot run its blocks again; set it to "
+                           "False"])
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
 @torch.no_grad()
 def keep_blocks(model: nn.Module, start: int, stop: int) -> None:
     """Takes all blocks of a backbone away but those from ``start`` up to ``stop``.
@@ -151,6 +198,9 @@ def keep_blocks(model: nn.Module, start: int, stop: int) -> None:
         last_states(model, mask, input_ids=ids)
     kinds = getattr(model.config, "layer_types", None)  # e.g. sliding attention in some blocks
     del blocks[stop:], blocks[:start]
+    for part in blocks.modules():
+        if isinstance(getattr(part, "layer_idx", None), int):  # its place in a cache of keys and values
+            part.layer_idx -= start
     model.config.num_hidden_layers = stop - start
     if kinds is not None:
         model.config.layer_types = list(kinds[start:stop])

@@ -1,9 +1,9 @@
-"""Texts to the token ids of their prompts: what is too long loses the end of its text, never the template's words."""
+"""Texts to the token ids of their prompts: what is too long loses part of its text, never the template's words."""
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Literal, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class PromptTokenizer:
         template: see `EncoderSpec`.
         max_tokens: longest prompt in tokens.
         special: with the tokenizer's own tokens, such as the one that begins a text; a continuation has none.
+        keep: what stays of a text that is too long: its ``start``, or its ``end``, where a question asks.
 
     Attributes:
         truncated: texts of the last `rows` that were longer than ``max_tokens``.
@@ -37,8 +38,10 @@ class PromptTokenizer:
         [True, False]
     """
 
-    def __init__(self, tokenizer: Any, template: str | None, max_tokens: int, special: bool = True) -> None:
+    def __init__(self, tokenizer: Any, template: str | None, max_tokens: int, special: bool = True,
+                 keep: Literal["start", "end"] = "start") -> None:
         self.tokenizer, self.name, self.max_tokens, self.special = tokenizer, template, max_tokens, special
+        self.keep = keep
         self.template = load_template(template) if template is not None else None
         self.truncated = 0
 
@@ -66,7 +69,7 @@ class PromptTokenizer:
         self.truncated = 0
         for start in range(0, len(texts), _TOKENIZE):
             part = texts[start:start + _TOKENIZE]
-            for text, ids in zip(part, self.ids([self._prompt(text) for text in part])):
+            for text, ids in zip(part, self.ids([self.prompt(text) for text in part])):
                 if len(ids) > self.max_tokens:
                     ids = self._cut(text)
                     self.truncated += 1
@@ -74,8 +77,9 @@ class PromptTokenizer:
                     raise DataError(f"text number {len(rows) + 1} of {len(texts)} has no token")
                 rows.append(np.array(ids, dtype=np.int32))
         if self.truncated:
-            log.warning("%d of %d texts were longer than max_tokens %d and lost their end", self.truncated, len(texts),
-                        self.max_tokens)
+            lost = "end" if self.keep == "start" else "start"
+            log.warning("%d of %d texts were longer than max_tokens %d and lost their %s", self.truncated, len(texts),
+                        self.max_tokens, lost)
         return rows
 
     def table(self, texts: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +103,8 @@ class PromptTokenizer:
             ids[place, :len(row)] = row
         return ids, present
 
-    def _prompt(self, text: str) -> str:
+    def prompt(self, text: str) -> str:
+        """The text behind its template, however long."""
         return self.template.render(text_fields(text)) if self.template is not None else text
 
     def ids(self, prompts: Sequence[str]) -> list[list[int]]:
@@ -108,14 +113,15 @@ class PromptTokenizer:
         return told["input_ids"]
 
     def _cut(self, text: str) -> list[int]:
-        """Tokens of the longest beginning of a text whose whole prompt fits: the template's words are never cut."""
+        """Tokens of the longest part of a text whose whole prompt fits: the template's words are never cut."""
         low, high = 0, len(text)
-        fits = self.ids([self._prompt("")])[0]
+        fits = self.ids([self.prompt("")])[0]
         if len(fits) >= self.max_tokens:
             raise ConfigError([f"max_tokens {self.max_tokens}: template '{self.name}' alone has {len(fits)} tokens"])
         while high - low > 1:
             middle = (low + high) // 2
-            ids = self.ids([self._prompt(text[:middle])])[0]
+            part = text[:middle] if self.keep == "start" else text[len(text) - middle:]
+            ids = self.ids([self.prompt(part)])[0]
             if len(ids) <= self.max_tokens:
                 low, fits = middle, ids
             else:

@@ -15,6 +15,7 @@ from ..processes import gather_rows
 from .loading import Batch, full_sort_batches
 from .pooled import POOLED_METRICS, POPULARITY_METRICS, pooled_metrics, popularity_metrics
 from .ranking import LIFT, ROW_METRICS, popularity_lift, rank_metrics
+from .routing import about_to_score
 from .topk import Lots, find_hits, forbid, top_items
 
 compat.apply()
@@ -144,7 +145,7 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
                     one.skip(len(batch.rows))
             continue
         turns.append(np.full(len(batch.rows), number))
-        scores = score_block(model, batch.interaction, item_num, loader, device, precision)
+        scores = _scores(model, batch.interaction, item_num, loader, device, precision)
         forbid(scores, batch.history)
         lists.append(top_items(scores, depth, lots))
         rows.append(batch.rows)
@@ -175,11 +176,22 @@ def gathered(turns: list[np.ndarray], *columns: tuple[list[np.ndarray], np.ndarr
     return [column[order] if len(column) else column for column in whole]
 
 
+def _scores(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device, precision: str) -> Tensor:
+    """Scores [B, I]; where lists of items stand in no order, the mean over those that the data set arranges them in."""
+    arrange = getattr(loader._dataset, "arrangements", None)
+    views = [interaction] if arrange is None else list(arrange(interaction))
+    found = score_block(model, views[0], item_num, loader, device, precision)
+    for view in views[1:]:
+        found += score_block(model, view, item_num, loader, device, precision)
+    return found / len(views) if len(views) > 1 else found
+
+
 def score_block(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device,
                 precision: str) -> Tensor:
     """Scores [B, I] of a batch in float32 or wider, free to be written to."""
     from recbole.model.abstract_recommender import AbstractRecommender
 
+    about_to_score(interaction[loader.uid_field])
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         if getattr(type(model), "full_sort_predict", None) is not AbstractRecommender.full_sort_predict:
             scores = model.full_sort_predict(interaction.to(device))

@@ -67,7 +67,7 @@ def evaluate_sets(model: Any, loader: Any, *, topk: Sequence[int], metrics: Sequ
     hits = np.take_along_axis(np.pad(truth, ((0, 0), (1, 0))), lists, axis=1)
     columns = set_columns(scores, truth, threshold, None if ddi is None else ddi[1:, 1:].cpu().numpy(), names)
     columns |= rank_metrics(hits, truth.sum(axis=1), [name for name in names if name in ROW_METRICS], topk)
-    return Evaluation(_ordered(means(columns), names, topk), columns, rows, lists, clock(device) - started, threshold)
+    return Evaluation(ordered(means(columns), names, topk), columns, rows, lists, clock(device) - started, threshold)
 
 
 def set_columns(scores: Array, truth: Array, threshold: float, ddi: Array | None, names: Sequence[str],
@@ -126,7 +126,7 @@ def _scored(model: Any, loader: Any, item_num: int, depth: int, device: torch.de
     return ids, scored, sets, listed
 
 
-def _ordered(found: dict[str, float], names: Sequence[str], topk: Sequence[int]) -> dict[str, float]:
+def ordered(found: dict[str, float], names: Sequence[str], topk: Sequence[int]) -> dict[str, float]:
     """Metrics in the order in which they were asked for; a DDI rate that is not defined is left out."""
     keys = [key for name in names for key in ([f"{name}@{k}" for k in topk] if name in ROW_METRICS else [name])]
     return {key: found[key] for key in keys if key in found}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,22 @@ from ..encoders.backbones import Backbone, resolve_backbone
 from ..encoders.gguf import converted_folder
 from ..encoders.estimate import ASSUMED_SHARE, Plan, Shape, epoch_operations, kept_bytes, product_rate, \
     trained_bytes, weight_bytes
+from ..encoders.halves import CausalHalves
 from ..encoders.hardware import compute_dtype, whole_memory
+from ..encoders.kept import KeptTexts
+from ..encoders.loading import load_backbone, load_tokenizer
 from ..encoders.lora import LoraSpec
 from ..encoders.reader import PromptReader
+from ..encoders.soft_prompt import SoftPromptBackbone
 from ..encoders.split import SplitBackbone
+from ..encoders.tokens import PromptTokenizer
 from ..errors import ConfigError
 from ..layers import leave_out_frozen
+from ..paths import cache_dir
 
 
 log = logging.getLogger("recbole_medmoe")
+_LATEST: dict[tuple[str, ...], dict[str, Tensor]] = {}  # kept states of the last `read_halves`
 
 
 def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: bool = False,
@@ -30,7 +38,7 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
     Args:
         p: a model's parameters, with ``backbone``, ``tuned_layers``, ``readout``, ``readout_layers``,
             ``prompt_max_tokens``, ``batch_tokens`` and ``cache_states``.
-        config: with ``device``, ``precision``, ``progress``, ``cache_dir`` and ``allow_download``.
+        config: with ``device``, ``precision``, ``progress``, ``cache_dir``, ``keep_states`` and ``allow_download``.
         lora: the adapters; None freezes the whole backbone, and each text's read-out is kept.
         checkpointing, quantise: see `SplitBackbone`.
 
@@ -38,19 +46,88 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
         ConfigError, MissingPackageError: the backbone is not there, is no language model, or cannot be tuned so.
     """
     found, folder = _find(p, config)
-    device = torch.device(config["device"])
     lower, upper = _formats(config, lora)
     halves = SplitBackbone(
         folder, tuned=None if lora is None else p.tuned_layers, kind=p.readout, layers=p.readout_layers, lora=lora,
-        device=device, lower_dtype=lower, upper_dtype=upper, checkpointing=checkpointing, quantise=quantise)
+        device=torch.device(config["device"]), lower_dtype=lower, upper_dtype=upper, checkpointing=checkpointing,
+        quantise=quantise)
+    _check_context(p, halves)
+    leave_out_frozen(halves, found.sha256)
+    store = _store(config, {"backbone": found.sha256, "cut": halves.cut, "read_out": halves.kind,
+                            "layers": list(halves.layers), "formats": [str(lower), str(upper), str(quantise)]})
+    reader = PromptReader(halves, p.batch_tokens, p.cache_states,
+                          "auto" if config["progress"] is None else config["progress"], store)
+    reader.tuning = lora is not None
+    return reader
+
+
+def soft_prompt_backbone(p: Any, config: Any, lora: LoraSpec | None, beginning: str,
+                         with_head: bool) -> SoftPromptBackbone:
+    """The backbone that reads soft tokens among its own, on the device of the configuration; what is frozen is not
+    saved.
+
+    Args:
+        p: a model's parameters, with ``backbone``, ``soft_layer``, ``prompt_max_tokens`` and ``batch_tokens``.
+        config: as in `read_backbone`.
+        lora: adapters on the blocks above ``soft_layer``; None freezes all.
+        beginning: words that every prompt begins with.
+        with_head: with what predicts the next token.
+
+    Raises:
+        ConfigError, MissingPackageError: as `read_backbone`; a layer that is not there, or a backbone without a table
+            of token embeddings.
+    """
+    found, folder = _find(p, config)
+    device, depth = torch.device(config["device"]), Shape.read(folder).blocks
+    if p.soft_layer >= depth:
+        raise ConfigError([f"soft_layer {p.soft_layer}: soft tokens enter below one of the backbone's {depth} blocks; "
+                           f"0 to {depth - 1}"])
+    lower, upper = _formats(config, lora)
+    halves = SplitBackbone(folder, tuned=depth - p.soft_layer, kind="last", layers=(), lora=lora, device=device,
+                           lower_dtype=lower, upper_dtype=upper)
+    _check_context(p, halves)
+    tokenizer = PromptTokenizer(load_tokenizer(folder), None, p.prompt_max_tokens)
+    head = load_backbone(folder, device, upper, head=True)[1].get_output_embeddings() if with_head else None
+    whole = SoftPromptBackbone(halves, tokenizer.ids([beginning])[0], p.batch_tokens, head)
+    leave_out_frozen(whole, found.sha256)
+    return whole
+
+
+def _check_context(p: Any, halves: SplitBackbone) -> None:
+    """Raises `ConfigError` for prompts that the backbone does not take."""
     if halves.limit is not None and p.prompt_max_tokens > halves.limit:
         raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
                            f"{halves.limit}"])
-    leave_out_frozen(halves, found.sha256)
-    reader = PromptReader(halves, p.batch_tokens, p.cache_states,
-                          "auto" if config["progress"] is None else config["progress"])
-    reader.tuning = lora is not None
-    return reader
+
+
+def read_halves(p: Any, config: Any) -> tuple[CausalHalves, str]:
+    """The backbone with its head, cut below the blocks that are tuned, and the SHA-256 of its files.
+
+    What the frozen blocks make of texts stays in main memory for the next call with the same backbone, cut and formats,
+    so that the seeds of a comparison read the texts once.
+
+    Args:
+        p: a model's parameters, with ``backbone``, ``tuned_layers``, ``cache_states``, ``gradient_checkpointing`` and
+            ``quantise``.
+        config: as in `read_backbone`.
+
+    Raises:
+        ConfigError, MissingPackageError: as `read_backbone`.
+    """
+    found, folder = _find(p, config)
+    device, lower = torch.device(config["device"]), compute_dtype(torch.device(config["device"]))
+    upper = torch.bfloat16 if config["precision"] == "bf16" else torch.float32
+    key = (found.sha256, str(p.tuned_layers), str(device), str(lower), str(p.quantise))
+    kept = _LATEST.get(key, {}) if p.cache_states else None
+    _LATEST.clear()
+    if kept is not None:
+        _LATEST[key] = kept
+    store = _store(config, {"what": "halves", "backbone": found.sha256, "tuned": p.tuned_layers,
+                            "formats": [str(lower), str(upper), str(p.quantise)]})
+    halves = CausalHalves(folder, tuned=p.tuned_layers, device=device, lower_dtype=lower, upper_dtype=upper,
+                          keep=p.cache_states, kept=kept, store=store, checkpointing=p.gradient_checkpointing,
+                          quantise=p.quantise)
+    return halves, found.sha256
 
 
 def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps: int, outputs: int) -> None:
@@ -101,6 +178,15 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
         raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
                            "model here"])
     return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
+
+
+def _store(config: Any, origin: dict[str, Any]) -> KeptTexts | None:
+    """Where other runs find what a backbone's frozen part makes of texts; None where it is not kept for them."""
+    if not config["keep_states"]:
+        return None
+    base = Path(config["cache_dir"]) if config["cache_dir"] else cache_dir()
+    return KeptTexts(base / "states", {**origin, "device": torch.device(config["device"]).type,
+                                       "transformers": version("transformers")})
 
 
 def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dtype]:

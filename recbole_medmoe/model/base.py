@@ -1,7 +1,8 @@
 """FeatureRecommender: RecBole's ``GeneralRecommender`` on features instead of ids."""
 from __future__ import annotations
 
-from typing import Any, ClassVar, Mapping
+from contextlib import nullcontext
+from typing import Any, ClassVar, ContextManager, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -109,6 +110,10 @@ class FeatureRecommender(GeneralRecommender):
         """Features of the users with these internal ids [B]."""
         return self._rows("user", ids)
 
+    def user_features(self, interaction: Any) -> Features:
+        """Inputs of the users of a batch, one row each."""
+        return self.user_inputs(interaction[self.USER_ID])
+
     def item_inputs(self) -> Features:
         """Features of the whole catalogue [I], [PAD] first."""
         return self._rows("item", None)
@@ -152,7 +157,7 @@ class FeatureRecommender(GeneralRecommender):
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Scores of every item for each user of the batch, flat as RecBole wants them -> [B * I]."""
-        return self.forward(self.user_inputs(interaction[self.USER_ID]), self.item_inputs()).flatten()
+        return self.forward(self.user_features(interaction), self.item_inputs()).flatten()
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of pairs -> [N]."""
@@ -168,6 +173,11 @@ class FeatureRecommender(GeneralRecommender):
     def patients(self, **options: Any) -> PatientFeatures:
         """What turns patients written by hand into user inputs; options as `PatientFeatures` has them."""
         return PatientFeatures(self.requests, self.states, self.widths, **options)
+
+    def nothing_kept(self) -> ContextManager[None]:
+        """Within it nothing that was kept of a user is used, so that a score costs what it costs for a new one."""
+        llm = getattr(self, "llm", None)   # what reads texts with a language model keeps what it made of them
+        return nullcontext() if llm is None else llm.nothing_kept()
 
     def diagnostics(self, users: Features, items: Features) -> dict[str, Tensor]:
         """What the model can tell about its inner choices, [B, ...] each; nothing unless a subclass has some."""

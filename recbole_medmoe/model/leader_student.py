@@ -162,18 +162,27 @@ class LEADERStudent(VisitRecommender):
 
     def _read(self, users: Features) -> tuple[Tensor, Tensor]:
         """f and the profile's vector -> [B, 2 d], [B, d]."""
-        codes, medications, now = self._kept(users[_EARLIER][1])
+        there = users[_EARLIER][1]  # [B, V]
         if self.requests:
             record = self.profile(self.read("user", users))  # [B, d]
         else:
-            record = self.record.expand(len(now), -1)
-        every = torch.ones_like(now)
-        streams = [self._stream(kind, users, codes, now) for kind in KINDS]
-        streams.append(self._stream(MEDICATIONS, users, medications, every, record))
+            record = self.record.expand(len(there), -1)
+        if there.any():
+            codes, medications, now = self._kept(there)
+            streams = [self._stream(kind, users, codes, now) for kind in KINDS]
+            streams.append(self._stream(MEDICATIONS, users, medications, torch.ones_like(now), record))
+        else:   # the present visits alone
+            one = there.new_ones(len(there), dtype=torch.int64)
+            streams = [(self._marked(kind, self.sets[kind](users[kind][0])), one) for kind in KINDS]
+            streams.append((self._marked(MEDICATIONS, record), one))
         sizes = torch.cat([size for _, size in streams])  # [3 B]
         found = set_mean(self.visit(torch.cat([visits for visits, _ in streams]), sizes), sizes)
-        joined = found.view(len(_STREAMS), len(now), -1).transpose(0, 1).flatten(1)  # [B, 3 d]
+        joined = found.view(len(_STREAMS), len(there), -1).transpose(0, 1).flatten(1)  # [B, 3 d]
         return self.feature(F.relu(joined)), record
+
+    def _marked(self, name: str, present: Tensor) -> Tensor:
+        """Vectors of the present visits in one stream [B, d], told from earlier ones."""
+        return present + self.present[name] if self.params.visits_apart else present
 
     def _kept(self, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of the earlier visits [B, V], those whose codes and those whose medications are read, and whether the present
@@ -195,19 +204,14 @@ class LEADERStudent(VisitRecommender):
             last: its vector [B, d]; None encodes its codes.
         """
         earlier = users[f"earlier_{name}"][0][kept]  # [K, L]
-        if last is None and not len(earlier):
-            last = self.sets[name](users[name][0])
-        elif last is None:
+        if last is None:
             present = users[name][0]
             longest = max(present.shape[1], earlier.shape[1])
             both = [F.pad(ids, (0, longest - ids.shape[1])) for ids in (earlier, present)]
             old, last = self.sets[name](torch.cat(both)).split([len(earlier), len(present)])
-        elif len(earlier):
+        else:
             old = self.sets[name](earlier)
-        if self.params.visits_apart:
-            last = last + self.present[name]
-        if not len(earlier):
-            return last[now], now.long()
+        last = self._marked(name, last)
         visits = old.new_zeros(*kept.shape, old.shape[-1])
         visits[kept] = old
         inside = torch.cat([kept, now.unsqueeze(-1)], dim=1)  # [B, V + 1]

@@ -58,6 +58,8 @@ class LEADERTeacherParams(TrainedVisitParams):
     prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; paper 2048")
     head_epochs: int = Field(ge=0, description="most passes in which the head alone learns, before the LLM is tuned; "
                                                "cheap, since the LLM's states are kept; paper 0")
+    head_learning_rate: float | None = Field(gt=0, description="step size while the head learns alone, null for "
+                                                               "learning_rate; our choice")
     lr_schedule: Literal["constant", "linear", "cosine"] = Field(
         description="learning rate over the steps of each stage; paper linear, to 0")
     cache_states: bool = Field(description="keep in main memory what the frozen blocks make of each prompt; our choice")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 from ..compat import apply
 
@@ -17,6 +17,7 @@ from ..config import MedConfig  # noqa: E402
 from ..data import create_dataset, data_preparation  # noqa: E402
 from ..errors import MissingPackageError  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
+from .collaborating import Vectors  # noqa: E402
 from .distilling import Teaching  # noqa: E402
 
 
@@ -36,26 +37,55 @@ class Assembled:
         return self.train._dataset
 
 
-def assemble(config: MedConfig, teaching: Teaching | None = None) -> Assembled:
+Loaders = tuple[Any, Any, Any]
+"""Of training, validation and test."""
+
+
+def assemble(config: MedConfig, teaching: Teaching | None = None, vectors: Sequence[Vectors] = ()) -> Assembled:
     """Builds it all, with the seed of the configuration.
 
     Args:
         config: of the run.
         teaching: states that a student learns from.
+        vectors: of items, from small models.
 
     Raises:
         DataError, FeatureBankError, ConfigError, MissingPackageError: each names its remedy.
     """
+    loaders = load_data(config)
+    dataset = loaders[0]._dataset
+    if teaching is not None:
+        dataset.teach(teaching.states)
+    for found in vectors:
+        dataset.give_vectors(found.spec, found.bank)
+    return build(config, loaders)
+
+
+def load_data(config: MedConfig) -> Loaders:
+    """Reads and splits the data set; arguments and errors as `assemble`."""
     with naming_packages(config.spec.name):
         init_seed(config["seed"], config["reproducibility"])
-        train, valid, test = data_preparation(config, create_dataset(config))
-        if teaching is not None:
-            train._dataset.teach(teaching.states)
+        return data_preparation(config, create_dataset(config))
+
+
+def build(config: MedConfig, loaders: Loaders, **shared: Any) -> Assembled:
+    """Makes model and trainer.
+
+    Args:
+        config: of the run.
+        loaders: of `load_data`.
+        shared: what the model takes from another one, beside configuration and data.
+
+    Raises:
+        As `assemble`.
+    """
+    with naming_packages(config.spec.name):
         init_seed(config["seed"], config["reproducibility"])   # as RecBole: loaders must not move the weights' seed
-        model = config.spec.load()(config, train._dataset).to(config["device"])   # type: ignore[call-arg]
+        kind: Any = config.spec.load()
+        model = kind(config, loaders[0]._dataset, **shared).to(config["device"])
         if processes.rank():   # equal weights, other dropout; the batches' random numbers are NumPy's and the loader's
             torch.manual_seed(config["seed"] + processes.rank())
-        return Assembled(train, valid, test, model, build_trainer(config, model))
+        return Assembled(*loaders, model, build_trainer(config, model))
 
 
 @contextmanager

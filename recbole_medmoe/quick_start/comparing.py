@@ -18,10 +18,12 @@ from ..config import MedConfig  # noqa: E402
 from ..errors import ConfigError, DataError  # noqa: E402
 from ..evaluation import Comparison  # noqa: E402
 from ..evaluation import compare as compare_rows  # noqa: E402
+from .collaborating import small_configs  # noqa: E402
 from .distilling import check_teacher  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
 from .folds import FOLDS, join_folds, need_folds  # noqa: E402
-from .running import run_config, with_seed  # noqa: E402
+from .joint import check_joint, run_joint  # noqa: E402
+from .running import command_of, run_config, with_seed  # noqa: E402
 from .stored import Content, StoredRun  # noqa: E402
 
 
@@ -47,7 +49,9 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
 
     Args:
         models: names; the first is the reference.
-        dataset, files, argv, overrides, runs_dir, command: as in `run`.
+        dataset: as in `run`, or several names with commas: each model is trained on all of them together, and leaves a
+            run for each, see `run_joint`.
+        files, argv, overrides, runs_dir, command: as in `run`.
         split: as in `run`, or ``folds``: a run for each of ``fold0``, ``fold1`` ..., whose rows are compared together.
         seeds: None takes the configuration's single seed.
         per_model: keys and values of single models, which win over ``overrides``.
@@ -57,6 +61,9 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
     """
     given: dict[str, Any] = {"files": files, "argv": argv}
     own = {name: {**(overrides or {}), **(per_model or {}).get(name, {})} for name in models}
+    if "," in dataset:
+        names = [name.strip() for name in dataset.split(",") if name.strip()]
+        return Compared(_together(own, names, seeds, split, given, runs_dir, command))
     splits: Sequence[str | None] = [split]
     if split == FOLDS:
         first = next(iter(own))
@@ -73,6 +80,27 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
     return Compared(tuple(folders))
 
 
+def _together(models: Mapping[str, Mapping[str, Any]], datasets: Sequence[str], seeds: Sequence[int] | None,
+              split: str | None, given: Mapping[str, Any], runs_dir: Path | None, command: str | None
+              ) -> tuple[Path, ...]:
+    """Folders of the runs of every model and seed on all data sets."""
+    if split is not None:
+        raise ConfigError([f"--split {split} goes with one data set; with several each takes its own default"])
+    runs: list[list[MedConfig]] = []
+    for name, overrides in models.items():
+        check_joint(name, datasets)
+        for seed in seeds if seeds is not None else [None]:
+            runs.append([MedConfig(name, dataset, beside=tuple(models), **given, overrides={
+                **with_seed(overrides, seed), "trained_with": [other for other in datasets if other != dataset]})
+                for dataset in datasets])
+    folders: list[Path] = []
+    for number, configs in enumerate(runs, start=1):
+        print(f"[{number}/{len(runs)}] {configs[0].spec.name}, seed {configs[0]['seed']}, {' + '.join(datasets)}",
+              file=sys.stderr, flush=True)
+        folders += [result.folder for result in run_joint(configs, runs_dir, command or command_of(configs[0]))]
+    return tuple(folders)
+
+
 def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds: Sequence[int] | None,
                     splits: Sequence[str | None], given: Mapping[str, Any]) -> list[MedConfig]:
     configs: list[MedConfig] = []
@@ -84,6 +112,7 @@ def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds
                                    beside=tuple(models), **given)
                 if config["teacher"] is not None:
                     check_teacher(config)
+                small_configs(config)
                 configs.append(config)
             except ConfigError as error:
                 faults += error.faults if len(models) == 1 else [f"{name}: {fault}" for fault in error.faults]
@@ -138,6 +167,9 @@ def compare_runs(runs: Sequence[StoredRun], reference: str | None = None,
                         draws=runs[0].record["model"]["config"]["bootstrap_draws"])
 
 
+_ALIKE = "; sequential models and others are tested on the same rows with --task=next_item"
+
+
 def _check_data(runs: Sequence[StoredRun]) -> None:
     """Refuses runs on different data: rows that bear the same names may ask for something else.
 
@@ -145,13 +177,15 @@ def _check_data(runs: Sequence[StoredRun]) -> None:
         DataError: with each content's hash, what it is of, and the models that ran on it.
     """
     by_content: dict[Content, dict[str, list[str]]] = {}
-    lists = {run.content.interactions for run in runs}
+    lists, ways = {run.content.interactions for run in runs}, {run.content.parted for run in runs}
     for run in runs:
         data, model = run.record["data"], str(run.record["model"]["name"])
         of = f"{data['name']}, split {data['split']}, labels {data.get('labels') or 'its own'}"
         if len(lists) > 1:
             of += f", interactions {run.content.interactions[:16]}" if run.content.interactions else (
                 ", no list of interactions")
+        if len(ways) > 1:
+            of += f", rows parted by {run.content.parted or 'the split'}"
         models = by_content.setdefault(run.content, {}).setdefault(of, [])
         models += [] if model in models else [model]
     if len(by_content) < 2:
@@ -160,4 +194,4 @@ def _check_data(runs: Sequence[StoredRun]) -> None:
                    for of, models in known.items())
     raise DataError(f"the runs were made on different data and can not be compared (SHA-256 of the content):{told}\n"
                     "Run the models again on one content; splits, label variants and lists of interactions are data of "
-                    "their own, so compare the runs of each apart")
+                    "their own, so compare the runs of each apart" + _ALIKE * (len(ways) > 1))

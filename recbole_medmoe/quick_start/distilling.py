@@ -19,10 +19,11 @@ from ..data.requests import VisitPromptSpec  # noqa: E402
 from ..data.teacher_states import StatesOrigin, TeacherStates  # noqa: E402
 from ..data.visit_prompts import prompt_sha256  # noqa: E402
 from ..errors import CheckpointError, ConfigError, nearest  # noqa: E402
-from ..registry import MODELS, find_model  # noqa: E402
+from ..registry import find_model  # noqa: E402
 from ..store import file_sha256, load_model, read_record  # noqa: E402
-from .finished import Key, Pool  # noqa: E402
+from .finished import obtain_run  # noqa: E402
 from .loading import fill_weights  # noqa: E402
+from .teachers import names_a_model, teacher_config  # noqa: E402
 
 log = logging.getLogger("recbole_medmoe")
 STATES = "teacher_states.safetensors"
@@ -69,7 +70,7 @@ def find_teaching(config: MedConfig, runs_dir: Path, train: Callable[..., Any]) 
         own = _config_of(folder, config)
     else:
         own = teacher_config(config)
-        folder, finished = _obtain(own, runs_dir, train)
+        folder, finished = obtain_run(own, runs_dir, train, "teacher")
     path = folder / STATES
     if not path.is_file():
         _write(path, own, finished)
@@ -84,7 +85,7 @@ def check_teacher(config: MedConfig) -> str:
         ConfigError: nothing of these, or a teacher whose own configuration has faults.
     """
     named = str(config["teacher"])
-    if named in {spec.name for spec in MODELS} or ":" in named:
+    if names_a_model(named):
         if not hasattr(find_model(named).load(), "hidden"):
             raise ConfigError([f"teacher: '{named}' has no hidden states to learn from; take LEADERTeacher"])
         teacher_config(config)
@@ -99,31 +100,6 @@ def check_teacher(config: MedConfig) -> str:
                        f"run, nor a file of states that such a run left{nearest(named, ['LEADERTeacher'])}"])
 
 
-def teacher_config(config: MedConfig) -> MedConfig:
-    """Configuration of the teacher that a student asks for by its model's name: the student's data, seed and machine,
-    and the values of ``teacher_keys``; the rest from the teacher's own YAML."""
-    assert config.params is not None   # whatever has the key `teacher` has Params
-    student = set(type(config.params).model_fields)
-    shared = {key: value for key, value in config.resolved().items() if key in config.given - student}
-    left = {"model", "dataset", "split"}
-    keys = {key: value for key, value in {**shared, **(config["teacher_keys"] or {})}.items() if key not in left}
-    keys["seed"] = config["seed"]
-    return MedConfig(config["teacher"], config["dataset"], split=config.split, overrides=keys)
-
-
-def _obtain(own: MedConfig, runs_dir: Path, train: Callable[..., Any]) -> tuple[Path, Any]:
-    """Folder of the equal run, and the run's result where it was made now."""
-    pool = Pool(runs_dir)
-    pool.refresh(own["dataset"])
-    folder = pool.get(Key.of(own))
-    if folder is not None:
-        log.info("teacher: %s of this configuration, data and seed is finished: %s", own.spec.name, folder)
-        return folder, None
-    log.info("teacher: training %s first", own.spec.name)
-    finished = train(own, runs_dir=runs_dir)
-    return finished.folder, finished
-
-
 def _config_of(folder: Path, config: MedConfig) -> MedConfig:
     """Configuration of a finished run, on the student's machine."""
     record = read_record(folder)
@@ -133,7 +109,8 @@ def _config_of(folder: Path, config: MedConfig) -> MedConfig:
                               f"{config['dataset']}, split {config.split} ({_content(config)[:12]})")
     known = record["model"]["config"]
     kept = {key: value for key, value in known.items() if key not in ("model", "dataset", "split")}
-    here = {key: config.resolved()[key] for key in ("data_path", "cache_dir", "device", "progress")}
+    place = ("data_path", "cache_dir", "keep_states", "device", "progress")
+    here = {key: config.resolved()[key] for key in place}
     return MedConfig(known["model"], known["dataset"], split=known["split"], overrides=kept | here)
 
 

@@ -1,9 +1,10 @@
-"""The pool of finished runs below a folder: what suites and students need is not made twice."""
+"""The pool of finished runs below a folder: what suites, students and collaborative vectors need is not made twice."""
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
 from ..atomic import data_sha256
 from ..config import MedConfig
@@ -12,14 +13,17 @@ from ..store import read_record
 from ..version import __version__
 from .record import config_sha256, model_sha256, used_backbones, used_prompts
 from .stored import Content
+from .teachers import read_by
 
-__all__ = ["Key", "Pool"]
+__all__ = ["Key", "Pool", "obtain_run"]
+
+log = logging.getLogger("recbole_medmoe")
 
 
 class Key(NamedTuple):
     """What makes two runs the same: configuration (labels, share and pictures are keys of it), seed, data, version, and
     the content of what the configuration only names: hashes of the list of interactions, backbones, prompt templates,
-    and of the file of a third party's model, which no version tells apart.
+    a student's teacher's among them, and of the file of a third party's model, which no version tells apart.
     """
 
     config_sha256: str
@@ -43,8 +47,7 @@ class Key(NamedTuple):
             ConfigError, MissingPackageError: a prompt template or a backbone that is not there.
         """
         content = data_sha256(config.dataset_folder, config.split, config.labels) if data is None else data
-        ask = getattr(config.model_class, "feature_requests", None)
-        requests = ask(config.params) if ask is not None else ()
+        requests = read_by(config)
         return cls(config_sha256(config.resolved()), config["seed"], content, __version__,
                    interactions_sha256(config.dataset_folder) if config["task"] == "medication" else "",
                    tuple(used["sha256"] for used in used_backbones(requests, config["allow_download"])),
@@ -91,3 +94,23 @@ class Pool:
     def get(self, key: Key) -> Path | None:
         """Folder of the newest finished run; None where there is none."""
         return self._found[key][1] if key in self._found else None
+
+
+def obtain_run(own: MedConfig, runs_dir: Path, train: Callable[..., Any], what: str) -> tuple[Path, Any]:
+    """Folder of the finished run that equals a configuration's, and the run's result where it was made now.
+
+    Args:
+        own: of the run that another one needs first.
+        runs_dir: where finished runs lie and new ones go.
+        train: `run_config`.
+        what: what the run is needed for, told in the log.
+    """
+    pool = Pool(runs_dir)
+    pool.refresh(own["dataset"])
+    folder = pool.get(Key.of(own))
+    if folder is not None:
+        log.info("%s: %s of this configuration, data and seed is finished: %s", what, own.spec.name, folder)
+        return folder, None
+    log.info("%s: training %s first", what, own.spec.name)
+    finished = train(own, runs_dir=runs_dir)
+    return finished.folder, finished

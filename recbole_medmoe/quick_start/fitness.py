@@ -34,18 +34,26 @@ def without_history(folder: Path, split: str) -> int | None:
     return len(first & scored)
 
 
-def _order_faults(names: Sequence[str], folder: Path, split: str) -> list[str]:
-    """Why models that read sequences can not be scored on a split."""
-    lacking = without_history(folder, split)
+def without_given(folder: Path, split: str, labels: str | None = None) -> int:
+    """How many users that a split scores have no training row."""
+    parts = {part: set(read_atomic(inter_path(folder, split, part, labels)).iloc[:, 0])
+             for part in ("train", "valid", "test")}
+    return len((parts["valid"] | parts["test"]) - parts["train"])
+
+
+def _order_faults(names: Sequence[str], folder: Path, split: str, labels: str | None) -> list[str]:
+    """Why models that read lists of items can not be scored on a split."""
+    lacking, what, who = without_history(folder, split), "the medications of earlier visits", "visits"
     if lacking is None:
-        return [f"{', '.join(names)}: reads each user's rows in time order, which the pre-split files of {folder.name} "
-                "do not hold; use a data set that RecBole splits itself, e.g. ml-100k"]
+        lacking, what, who = without_given(folder, split, labels), "a user's training items", "users"
     if not lacking:
         return []
-    fine = [other for other in paths.dataset_splits(folder) if without_history(folder, other) == 0]
+    offered = [other for other in paths.dataset_splits(folder) if inter_path(folder, other, "train", labels).is_file()]
+    fine = [other for other in offered
+            if not (without_history(folder, other) if who == "visits" else without_given(folder, other, labels))]
     remedy = f"splits that work: {', '.join(fine)}" if fine else "this data set has no split that works"
-    return [f"{', '.join(names)}: reads the medications of earlier visits alone, and {lacking} visits that split "
-            f"'{split}' scores have none; {remedy}"]
+    return [f"{', '.join(names)}: reads {what} alone, and {lacking} {who} that split '{split}' scores have none; "
+            f"{remedy}"]
 
 
 def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None, labels: str | None = None) -> list[str]:
@@ -72,7 +80,11 @@ def misfits(specs: Sequence[ModelSpec], folder: Path, split: str | None, labels:
                           f"split '{split}' has a training row, so there is nothing to rank by; {remedy}")
     ordered = [spec.name for spec in specs if SEQUENCES in spec.needs]
     if split and ordered:
-        faults += _order_faults(ordered, folder, split)
+        faults += _order_faults(ordered, folder, split, labels)
+    items_by_id = [spec.name for spec in specs if spec.needs == (SEQUENCES,)]
+    if split and items_by_id and strangers(folder, split, labels)[1]:
+        faults.append(f"{', '.join(items_by_id)}: knows items only by their ids, and no item in the test rows of split "
+                      f"'{split}' has a training row, so there is nothing to rank by")
     graph = [spec.name for spec in specs if "knowledge graph" in spec.needs]
     if graph and not (folder / f"{folder.name}.kg").is_file():
         faults.append(f"{', '.join(graph)}: needs a knowledge graph, and there is no {folder.name}.kg in {folder}")

@@ -32,7 +32,8 @@ class TrainedModel:
     Attributes:
         model: the torch module, in evaluation mode.
         record: the run's record.
-        items: I item tokens without [PAD], in the order of the columns of `score`.
+        items: I item tokens without [PAD], in the order of the columns of `score`; none for task choice, where options
+            come with their question.
         threshold: for task medication, a visit's set is what scores at or above it; None for other tasks.
     """
 
@@ -54,7 +55,8 @@ class TrainedModel:
             patients: B mappings such as ``{"text": "...", "age": 71}``; `keys` names what must be there.
 
         Returns:
-            [B, I] float32; higher is better. Columns follow `items`.
+            [B, I] float32; higher is better. Columns follow `items`; for task choice they are the question's own
+            options in order, [B, C], and what a question with fewer has not scores below all that it has.
 
         Raises:
             CheckpointError: the model knows users only by their ids.
@@ -106,8 +108,9 @@ def _feature_model(record: Mapping[str, Any], stored: StoredModel, device: torch
     catalogue = Catalogue.read(stored.extra["catalogue"], stored.documents["catalogue"])
     config = StoredConfig(stored.meta["config"])
     # Where it was trained is not where it is; and what that run might fetch, this one does not.
-    config |= {"device": device, "cache_dir": None, "allow_download": False}
-    model: Any = find_model(config["model"]).load()(config, catalogue)  # type: ignore[call-arg]
+    config |= {"device": device, "cache_dir": None, "keep_states": False, "allow_download": False}
+    kind: Any = find_model(config["model"]).for_task(config["task"]).load()
+    model = kind(config, catalogue)
     fill_weights(model, stored)
     patients = model.patients(device=device)
     return TrainedModel(model.to(device), record, catalogue.item_tokens[1:], patients)

@@ -94,9 +94,9 @@ def showing(kind: str, model: Any, dataset: Any) -> Iterator[Shown]:
     kept: list[tuple[FeatureRecommender, str, FeatureTable]] = []
     if kind != "catalogue":
         for part, request in _lookers(model):
-            kept.append((part, request.key, _table(part, request.key)))
+            kept.append((part, request.key, read_table(part, request.key)))
             other = dataset.other_pictures(request, kind)
-            _put(part, request.key, other)
+            put_table(part, request.key, other)
             shown.present = other.present.numpy()
             if request.key in part.inputs:  # an ensemble leaves the standardisation to its members
                 _judge(shown, part, request.key, kept[-1][2], other)
@@ -104,7 +104,7 @@ def showing(kind: str, model: Any, dataset: Any) -> Iterator[Shown]:
         yield shown
     finally:
         for part, key, table in kept:
-            _put(part, key, table)
+            put_table(part, key, table)
 
 
 def _lookers(model: Any) -> Iterator[tuple[FeatureRecommender, FeatureRequest]]:
@@ -116,11 +116,13 @@ def _lookers(model: Any) -> Iterator[tuple[FeatureRecommender, FeatureRequest]]:
                     yield part, request
 
 
-def _table(part: FeatureRecommender, key: str) -> FeatureTable:
+def read_table(part: torch.nn.Module, key: str) -> FeatureTable:
+    """A table as a part of a model holds it."""
     return FeatureTable(part.get_buffer(f"table_{key}"), part.get_buffer(f"present_{key}"))
 
 
-def _put(part: FeatureRecommender, key: str, table: FeatureTable) -> None:
+def put_table(part: torch.nn.Module, key: str, table: FeatureTable) -> None:
+    """Puts another table in its place, on the device of the one that was there."""
     device = part.get_buffer(f"table_{key}").device
     setattr(part, f"table_{key}", table.matrix.to(device))
     setattr(part, f"present_{key}", table.present.to(device))

@@ -14,17 +14,23 @@ import torch
 from ..atomic import data_sha256, read_manifest
 from ..config import MedConfig
 from ..data import FeatureRequest, TokenSpec, VisitPromptSpec
+from ..data.requests import GIVEN
 from ..encoders import EncoderSpec, backbone_sha256, load_template
-from ..evaluation import Evaluation, ItemGroup, routing_table
+from ..evaluation import Evaluation, ItemGroup, RoutingCounts, routing_table
+from ..evaluation.loading import full_sort_batches
 from ..paths import dataset_folds
 from ..processes import count
 from ..store import code_version, environment, file_sha256
+from .absence import Removal
 from .measuring import latency, tokens_per_second
 from .pictures import BEFORE, Shown
+from .teachers import read_by
 
 # Keys that say where and how a run is carried out, not what is computed.
-_PLACE = {"seed", "device", "runs_dir", "cache_dir", "data_path", "progress", "show_progress", "gpu_id", "use_gpu",
-          "state", "allow_download", "profile"}
+_PLACE = {"seed", "device", "runs_dir", "cache_dir", "keep_states", "data_path", "progress", "show_progress", "gpu_id",
+          "use_gpu", "state", "allow_download", "profile"}
+# Keys that came later, with the values that mean what was done before: finished runs stay what they are.
+_LATER: dict[str, Any] = {"missing": [], "orders": 5, "leave_out_seen": False, "text_columns": None, "search": None}
 
 
 @dataclass
@@ -51,6 +57,11 @@ class Facts:
     written: dict[str, Any] | None = None
     teacher: dict[str, Any] | None = None
     imported: dict[str, Any] | None = None
+    collaborative: list[dict[str, Any]] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    costs: dict[str, float | None] | None = None
+    probe: dict[str, float | int] | None = None
+    joint: list[dict[str, str]] | None = None
     groups: dict[str, tuple[Any, dict[str, Any] | None]] = field(default_factory=dict)
     item_groups: dict[str, ItemGroup] = field(default_factory=dict)
 
@@ -80,8 +91,10 @@ class Facts:
         if not hasattr(model, "diagnostics") or not len(evaluation.row_ids):
             return
         model.eval()
-        users = torch.from_numpy(evaluation.row_ids).to(self.config["device"]).split(test.step)
-        parts = [model.diagnostics(model.user_inputs(some), model.item_inputs()) for some in users]
+        # The loader's batches, and not row ids alone: to some models a row brings a list of items.
+        batches = full_sort_batches(test, test._dataset.item_num, None, False)
+        device, items = self.config["device"], model.item_inputs()
+        parts = [model.diagnostics(model.user_features(batch.interaction.to(device)), items) for batch in batches]
         told = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
         if "experts" in told:
             masks = {name: mask for name, (mask, _) in self.groups.items()}
@@ -103,6 +116,21 @@ class Facts:
         if usual is not None:
             self.item_groups |= shown.groups(usual, self.config, test, BEFORE)
 
+    def count(self, counts: RoutingCounts, evaluation: Evaluation) -> None:
+        """Takes what routers chose while the test rows were scored, where a model has routers."""
+        if counts.total:
+            masks = {name: mask for name, (mask, _) in self.groups.items()}
+            self.routing = counts.table(evaluation.row_ids, masks, min_group=self.config["min_group"])
+
+    @property
+    def missing(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Modality to share to what the test rows scored without it, as the record holds them."""
+        told: dict[str, dict[str, dict[str, Any]]] = {}
+        for one in self.removals:
+            found = {"items": one.items, "metrics": dict(one.evaluation.metrics)}
+            told.setdefault(one.modality, {})[f"{one.share:g}"] = found
+        return told
+
     @property
     def group_lines(self) -> dict[str, dict[str, Any] | None]:
         """Groups of rows, then groups of items, as the record holds them."""
@@ -113,10 +141,10 @@ class Facts:
 
 def config_sha256(config: Mapping[str, Any]) -> str:
     """Hash of what is computed: equal for runs that differ in seed, device and folders only."""
-    kept = {key: value for key, value in config.items() if key not in _PLACE}
-    searched = kept.pop("search", None)
-    if searched is not None:   # what a search found is the same however long it took
-        kept["search"] = {key: value for key, value in searched.items() if key != "seconds"}
+    kept = {key: value for key, value in config.items()
+            if key not in _PLACE and not (key in _LATER and value == _LATER[key])}
+    if "search" in kept:   # what a search found is the same however long it took
+        kept["search"] = {key: value for key, value in kept["search"].items() if key != "seconds"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -127,12 +155,15 @@ def build_record(facts: Facts, folder: Path) -> dict[str, Any]:
     return {
         "schema": 1,
         "run": {"id": folder.name, "started": facts.started.isoformat(timespec="microseconds"), "status": "finished",
-                "command": facts.command, "seconds": facts.seconds["run"]},
+                "command": facts.command, "seconds": facts.seconds["run"],
+                **({"joint": facts.joint} if facts.joint else {})},
         "code": {**code_version(), "model_sha256": model_sha256(facts.config)},
         "environment": environment(str(facts.config["device"])),
         "data": facts.data,
         "model": {**facts.model, "file_bytes": weights, **({"teacher": facts.teacher} if facts.teacher else {}),
-                  **({"parameters": 0, "trainable": 0, "imported": facts.imported} if facts.imported else {})},
+                  **({"parameters": 0, "trainable": 0, "imported": facts.imported} if facts.imported else {}),
+                  **({"collaborative": facts.collaborative} if facts.collaborative else {}),
+                  **({"costs": facts.costs} if facts.costs else {})},
         "training": {"seed": facts.config["seed"], **facts.training, "seconds": facts.seconds["training"],
                      "peak_memory_mib": facts.peak_memory_mib, "gpu_busy": facts.gpu_busy,
                      "valid": dict(facts.valid or {}), "search": facts.config["search"]},
@@ -140,8 +171,10 @@ def build_record(facts: Facts, folder: Path) -> dict[str, Any]:
                        "threshold": facts.threshold, "seconds": seconds,
                        "rows_per_second": rows / seconds if rows and seconds else None,
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
+                       **({"missing": facts.missing} if facts.removals else {}),
                        **({"rounds": facts.rounds} if facts.rounds else {}),
-                       **({"written": facts.written} if facts.written else {})},
+                       **({"written": facts.written} if facts.written else {}),
+                       **({"probe": facts.probe} if facts.probe else {})},
         "routing": facts.routing,
     }
 
@@ -164,7 +197,7 @@ def _data(config: MedConfig, dataset: Any) -> dict[str, Any]:
 
 
 def _model(config: MedConfig, model: Any) -> dict[str, Any]:
-    requests = getattr(model, "requests", ())
+    requests = read_by(config)
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
@@ -186,7 +219,7 @@ def used_backbones(requests: Iterable[FeatureRequest], allow_download: bool = Fa
     Raises:
         ConfigError, MissingPackageError: one that is not there.
     """
-    names = sorted({spec.backbone for spec in _encoders(requests)})
+    names = sorted({spec.backbone for spec in _encoders(requests)} - {GIVEN})
     return [{"name": name, "sha256": backbone_sha256(name, allow_download)} for name in names]
 
 
@@ -197,8 +230,9 @@ def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
         ConfigError: one that is not there, or is no template.
     """
     specs = _encoders(requests)
-    found = {spec.template for spec in specs} | {spec.visit_template for spec in specs
-                                                 if isinstance(spec, VisitPromptSpec)}
+    found = {name for spec in specs for name in (
+        spec.templates if isinstance(spec, TokenSpec) else
+        (spec.template, spec.visit_template) if isinstance(spec, VisitPromptSpec) else (spec.template,))}
     names = sorted(name for name in found if name is not None)
     return [{"name": name, "sha256": load_template(name).sha256} for name in names]
 

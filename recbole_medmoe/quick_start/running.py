@@ -3,12 +3,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from ..compat import apply
 
@@ -16,35 +12,15 @@ apply()
 
 from .. import processes  # noqa: E402  (RecBole needs `apply` first)
 from ..config import MedConfig  # noqa: E402
-from ..errors import TrainingError  # noqa: E402
-from ..evaluation import Evaluation, group_table, round_table  # noqa: E402
-from ..store import GpuBusy, PeakMemory, new_run_id, run_folder, write_record  # noqa: E402
+from ..store import GpuBusy, PeakMemory  # noqa: E402
 from .assembling import assemble, naming_packages  # noqa: E402
+from .collaborating import find_vectors  # noqa: E402
 from .distilling import find_teaching  # noqa: E402
 from .fitness import check_fitness  # noqa: E402
-from .pictures import prepare, showing  # noqa: E402
+from .job import Job, RunResult, timed  # noqa: E402
 from .predictions import Predictions  # noqa: E402
-from .record import Facts, build_record  # noqa: E402
-from .saving import save_run  # noqa: E402
 
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run gives back.
-
-    Attributes:
-        record: the content of ``record.json``.
-        folder: the run folder.
-        evaluation: test metrics with their values per row.
-        model: the trained model, best weights in it.
-        dataset: the training part of what it was trained on.
-    """
-
-    record: dict[str, Any]
-    folder: Path
-    evaluation: Evaluation
-    model: Any
-    dataset: Any
+__all__ = ["RunResult", "command_of", "run", "run_config", "with_seed"]
 
 
 def run(model: str, dataset: str, *, split: str | None = None, seed: int | None = None, files: Sequence[Path] = (),
@@ -86,42 +62,26 @@ def run_config(config: MedConfig, *, runs_dir: Path | None = None, command: str 
     processes.join(config["device"])
     # Worked out by free memory, which processes see differently; they deal out the same batches.
     config["eval_batch_size"] = int(processes.broadcast(str(config["eval_batch_size"])))
-    facts = Facts(config, started=datetime.now(timezone.utc), command=command or _command(config))
-    place = Path(runs_dir or config["runs_dir"])
-    teaching = find_teaching(config, place, run_config)   # a teacher's training is a run of its own
-    facts.teacher = None if teaching is None else teaching.told()
-    facts.imported = None if predictions is None else predictions.told()
-    begun = time.perf_counter()
+    job = Job(config, Path(runs_dir or config["runs_dir"]), command or command_of(config))
+    teaching = find_teaching(config, job.runs_dir, run_config)   # a teacher's training is a run of its own
+    job.facts.teacher = None if teaching is None else teaching.told()
+    vectors = find_vectors(config, job.runs_dir, run_config)
+    job.facts.collaborative = [found.told() for found in vectors]
+    job.facts.imported = None if predictions is None else predictions.told()
+    job.begin()
     device = str(config["device"])
     with PeakMemory(device) as memory, GpuBusy(device) as busy, naming_packages(config.spec.name):
         with processes.main_first():   # it encodes what is not there yet, for all
-            made = assemble(config, teaching) if predictions is None else predictions.assemble(config)
-        train, valid, test, model, trainer = made.train, made.valid, made.test, made.model, made.trainer
-        keeper = _Keeper(facts, place, processes.broadcast(new_run_id()), made.dataset.is_credentialed)
-        prepare(config["images"], model, train._dataset)
-        with _timed(facts.seconds, "training"), keeper.on_failure(model, trainer, train._dataset):
-            _, facts.valid = trainer.fit(train, valid, show_progress=config["show_progress"])
-            if config["task"] == "medication":
-                facts.threshold = trainer.choose_threshold(valid)
-        with showing(config["images"], model, train._dataset) as shown:
-            evaluation = trainer.evaluate_rows(test, "test")
-        # What other pictures do to an item shows only beside the same item under its own.
-        usual = trainer.evaluate_rows(test, "test") if shown.tells_items_apart else None
-    facts.peak_memory_mib, facts.gpu_busy = memory.mib, busy.share
-    facts.groups = _groups(train._dataset, evaluation, config)
-    facts.rounds = _rounds(train._dataset, evaluation, config)
-    facts.read(dataset=train._dataset, model=model, trainer=trainer, evaluation=evaluation, test=test)
-    facts.see(shown, evaluation, usual, test)
-    facts.seconds["run"] = time.perf_counter() - begun
-    folder = keeper.save(model, trainer, train._dataset, evaluation)
-    record = build_record(facts, folder)
-    if processes.is_main():
-        write_record(folder, record)   # last: a folder with a record is a finished run
-    processes.wait()
-    return RunResult(record, folder, evaluation, model, train._dataset)
+            job.take(assemble(config, teaching, vectors) if predictions is None else predictions.assemble(config))
+        with timed(job.facts.seconds, "training"), job.on_failure():
+            _, job.facts.valid = job.trainer.fit(job.train, job.valid, show_progress=config["show_progress"])
+            job.choose_threshold()
+        job.score()
+    job.facts.peak_memory_mib, job.facts.gpu_busy = memory.mib, busy.share
+    return job.save()
 
 
-def _command(config: MedConfig) -> str:
+def command_of(config: MedConfig) -> str:
     """The command line that makes this run again."""
     known = config.resolved()
     words = ["recbole-medmoe", "--model", known["model"], "--dataset", known["dataset"]]
@@ -129,65 +89,3 @@ def _command(config: MedConfig) -> str:
     given = {"seed", *(key for key, origin in config.origins.items() if origin in ("overrides", "command line"))}
     words += [f"--{key}={json.dumps(known[key])}" for key in sorted(given & set(known) - {"model", "dataset", "split"})]
     return shlex.join(words)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.perf_counter()
-    yield
-    seconds[name] = time.perf_counter() - begun
-
-
-@dataclass(frozen=True)
-class _Keeper:
-    """Makes the run folder when there is something to put into it, so that a failed start leaves nothing behind."""
-
-    facts: Facts
-    runs_dir: Path
-    run_id: str
-    private: bool
-
-    def save(self, model: Any, trainer: Any, dataset: Any, evaluation: Evaluation | None) -> Path:
-        """The folder; of several processes the first one writes it."""
-        config = self.facts.config
-        if not processes.is_main():
-            return self.runs_dir / config["dataset"] / config.spec.name / self.run_id
-        folder = run_folder(self.runs_dir, config["dataset"], config.spec.name, self.run_id, private=self.private)
-        save_run(folder, self.facts, model, trainer.history, dataset, evaluation)
-        if trainer.trace is not None:
-            trainer.trace.save(folder)
-        return folder
-
-    @contextmanager
-    def on_failure(self, model: Any, trainer: Any, dataset: Any) -> Iterator[None]:
-        """Saves the last finite best weights where training breaks off; without a record the run does not count."""
-        try:
-            yield
-        except TrainingError as error:
-            if trainer.best is None:
-                raise
-            folder = self.save(model, trainer, dataset, None)
-            raise TrainingError(f"{error}\nThe best weights so far are kept in {folder}") from error
-
-
-def _groups(dataset: Any, evaluation: Evaluation, config: MedConfig) -> dict[str, tuple[Any, dict[str, Any] | None]]:
-    """Group name to its mask [N] over test rows and its line of the group table."""
-    if not evaluation.columns:
-        return {}
-    names = dataset.user_tokens
-    tokens = [names[row] for row in evaluation.row_ids]
-    masks = dataset.groups(tokens, "test")
-    lines = group_table(evaluation.columns, masks, min_group=config["min_group"], clusters=dataset.clusters(tokens))
-    return {name: (masks[name], {"n": int(line.n), "metrics": line.metrics}) for name, line in lines.items()}
-
-
-def _rounds(dataset: Any, evaluation: Evaluation, config: MedConfig) -> dict[str, Any] | None:
-    """Scores on random parts of the test patients, as published tables have them; None where they are not asked for."""
-    if not config["rounds"] or not evaluation.columns:
-        return None
-    names = dataset.user_tokens
-    clusters = dataset.clusters([names[row] for row in evaluation.row_ids])
-    found = round_table(evaluation.columns, clusters, rounds=config["rounds"], share=config["round_share"],
-                        seed=config["seed"])
-    return {"rounds": config["rounds"], "share": config["round_share"],
-            "metrics": {name: {"mean": mean, "std": std} for name, (mean, std) in found.items()}}

@@ -31,8 +31,8 @@ def save_run(folder: Path, facts: Facts, model: Any, history: list[dict[str, Any
 
 def rows_of(facts: Facts, dataset: Any, evaluation: Evaluation, salt_folder: Path) -> dict[str, Any]:
     """Columns of rows.parquet: row, for visits the patient, ``group:`` columns, metrics (pooled ones by numerator and
-    denominator), those of item groups (NaN where a row has no such positive), topk; no text, no id where data are
-    credentialed."""
+    denominator), those of item groups (NaN where a row has no such positive), those without a modality, topk; no text,
+    no id where data are credentialed."""
     names = dataset.user_tokens
     tokens = [names[row] for row in evaluation.row_ids]
     owners = {"patient": dataset.clusters(tokens).tolist()} if facts.config["task"] == "medication" else {}
@@ -44,6 +44,8 @@ def rows_of(facts: Facts, dataset: Any, evaluation: Evaluation, salt_folder: Pat
             **evaluation.columns,
             **{f"{name}/{metric}": values for name, group in facts.item_groups.items()
                for metric, values in group.columns.items()},
+            **{f"{one.name}/{metric}": values for one in facts.removals
+               for metric, values in one.evaluation.columns.items()},
             "topk": [[items[item] for item in row if item] for row in evaluation.topk_items.tolist()]}
 
 

@@ -1,6 +1,7 @@
 """StoredRun: a finished run as its folder tells it."""
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple
@@ -12,10 +13,16 @@ from ..store import read_record, read_rows
 
 GROUP = "group:"   # how the columns of groups begin in rows.parquet
 ITEMS = "items: "  # and those of metrics on positives of one kind of item, ``items: <kind>/<metric>``
+MISSING = "missing: "  # and of metrics while items lack a modality, ``missing: <modality> <share>/<metric>``
+
+
+_PARTED = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "group_by": "user"}
+"""Parts of ``eval_args`` that say which rows are tested, with RecBole's values where they are not given."""
 
 
 class Content(NamedTuple):
-    """SHA-256 of the data that a run was made on, and of its list of interactions ('' where there is none).
+    """SHA-256 of the data that a run was made on, and of its list of interactions ('' where there is none), and how
+    RecBole parted the rows ('' where they come pre-split).
 
     The list is no part of the first, but models learn from it and the DDI rates are counted by it: runs with different
     lists are runs on different data.
@@ -23,12 +30,15 @@ class Content(NamedTuple):
 
     data: str
     interactions: str
+    parted: str = ""
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Content:
         """What a record says of it."""
         listed = record["data"].get("statistics", {}).get("ddi")
-        return cls(record["data"]["sha256"], listed["sha256"] if isinstance(listed, Mapping) else "")
+        told = record["model"]["config"].get("eval_args") if not record["data"].get("split") else None
+        parted = json.dumps({key: told.get(key, usual) for key, usual in _PARTED.items()}) if told else ""
+        return cls(record["data"]["sha256"], listed["sha256"] if isinstance(listed, Mapping) else "", parted)
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,8 @@ class StoredRun:
             no values per row.
         groups: name of a group of rows to [N] bool.
         patients: [N] the patient of each row; None where a row is a patient.
-        items: ``items: <kind>/<metric>`` to [N] values, NaN in rows without such a positive.
+        items: ``items: <kind>/<metric>`` to [N] values, NaN in rows without such a positive, and
+            ``missing: <modality> <share>/<metric>`` to [N] values.
     """
 
     folder: Path
@@ -68,7 +79,7 @@ class StoredRun:
         groups = {name.removeprefix(GROUP): np.asarray(table[name], dtype=bool) for name in table
                   if name.startswith(GROUP)}
         patients = np.asarray(table["patient"], dtype=str) if "patient" in table else None
-        items = {name: np.asarray(table[name], dtype=np.float64) for name in table if name.startswith(ITEMS)}
+        items = {name: np.asarray(table[name], dtype=np.float64) for name in table if name.startswith((ITEMS, MISSING))}
         return cls(folder, record, np.asarray(table["row"], dtype=str), columns, groups, patients, items)
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, Callable, Mapping
 from ..config import MedConfig
 from ..errors import TrainingError
 from .assembling import assemble, naming_packages
+from .collaborating import find_vectors
 from .distilling import find_teaching
 from .fitness import check_fitness
 from .running import run_config
@@ -58,6 +59,7 @@ def try_config(config: MedConfig, give_up: Callable[[Curve], bool] | None = None
     """
     check_fitness([config.spec], config.dataset_folder, config.split, config.labels)
     teaching = find_teaching(config, Path(runs_dir or config["runs_dir"]), run_config)
+    vectors = find_vectors(config, Path(runs_dir or config["runs_dir"]), run_config)
     tried = Tried()
 
     is_first = True
@@ -71,7 +73,7 @@ def try_config(config: MedConfig, give_up: Callable[[Curve], bool] | None = None
                 raise _GivenUp
 
     with naming_packages(config.spec.name):
-        made = assemble(config, teaching)
+        made = assemble(config, teaching, vectors)
         begun = time.perf_counter()
         trainer = made.trainer
         try:

@@ -9,6 +9,7 @@ import torch
 
 from .. import compat
 from ..errors import CheckpointError, ConfigError, TrainingError, nearest
+from ..evaluation.choices import evaluate_choices
 from ..evaluation.evaluator import Evaluation, evaluate_full_sort, supports
 from ..evaluation.pooled import POPULARITY_METRICS
 from ..evaluation.ranking import LIFT
@@ -74,9 +75,7 @@ class MedTrainerMixin(Trainer):
         Raises:
             TrainingError: a loss that is not finite, or memory that ran out.
         """
-        steps = -(-len(train_data) // self.accumulation) * (self.epochs - self.start_epoch)
-        self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
-                                       int(self.config["warmup_steps"] or 0), steps)
+        self.start_schedule(len(train_data), self.epochs - self.start_epoch)
         if self.trace is not None:
             self.trace.start()
         result = super().fit(train_data, valid_data, verbose, True, show_progress and is_main(), callback_fn)
@@ -84,6 +83,12 @@ class MedTrainerMixin(Trainer):
             self.trace.stop()
         self.restore_best()
         return result
+
+    def start_schedule(self, batches: int, epochs: int) -> None:
+        """Begins the learning rate's schedule over some epochs of so many batches."""
+        steps = -(-batches // self.accumulation) * epochs
+        self.schedule = build_schedule(self.optimizer, self.config["lr_schedule"] or "constant",
+                                       int(self.config["warmup_steps"] or 0), steps)
 
     def restore_best(self) -> None:
         """Puts the best weights so far into the model, where there are any."""
@@ -153,6 +158,8 @@ class MedTrainerMixin(Trainer):
         with memory_guard("scoring", "eval_batch_size", self.config["eval_batch_size"]):
             if self.config["task"] == "medication":
                 return self._evaluate_sets(eval_data, phase, show_progress)
+            if self.config["task"] == "choice":
+                return self._evaluate_choices(eval_data, show_progress)
             if isinstance(eval_data, FullSortEvalDataLoader) and supports(self.config["metrics"]):
                 return self._evaluate_full_sort(eval_data, phase, show_progress)
             started = time.perf_counter()
@@ -184,6 +191,12 @@ class MedTrainerMixin(Trainer):
         return evaluate_sets(self.model, eval_data, topk=self.config["topk"], metrics=self.config["metrics"],
                              device=self.device, threshold=self.threshold, ddi=dataset.ddi,
                              item_num=dataset.item_num, precision=self.precision, progress=show_progress)
+
+    def _evaluate_choices(self, eval_data: Any, show_progress: bool) -> Evaluation:
+        dataset = eval_data._dataset
+        return evaluate_choices(self.model, eval_data, topk=self.config["topk"], metrics=self.config["metrics"],
+                                device=self.device, options=dataset.options, tasks=dataset.tasks,
+                                item_num=dataset.item_num, precision=self.precision, progress=show_progress)
 
     def _train_counts(self, item_num: int) -> np.ndarray | None:
         """[I] training rows of each item, which RecBole's ``fit`` collects; None where no metric asks for them."""

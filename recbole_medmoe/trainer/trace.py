@@ -42,6 +42,11 @@ class Trace:
             self._state = "off"
             self._profile.stop()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether there are batches to save."""
+        return self._state == "off"
+
     def save(self, folder: Path) -> Path:
         """Writes ``trace.json.gz``, which chrome://tracing and https://ui.perfetto.dev open."""
         path, made = folder / NAME, folder / f".{NAME}.tmp.gz"

@@ -11,8 +11,9 @@ class TuningTrainer(MedTrainerMixin, MedLoop):
     """Trains in two stages a model that has a switch ``tune(on)``.
 
     First ``head_epochs`` with ``tune(False)``, then, from the best weights so far, ``epochs`` with ``tune(True)``. Each
-    stage has an optimiser, a schedule and early stopping of its own; the best weights are the best of both on
-    validation, so that tuning which does harm is not kept.
+    stage has an optimiser, a schedule and early stopping of its own, and the first one a step size of its own where the
+    model has the key ``head_learning_rate``; the best weights are the best of both on validation, so that tuning which
+    does harm is not kept.
 
     Source: Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution",
     https://arxiv.org/abs/2202.10054 (linear probing, then fine-tuning).
@@ -28,10 +29,12 @@ class TuningTrainer(MedTrainerMixin, MedLoop):
         Raises:
             TrainingError: a loss that is not finite, or memory that ran out.
         """
+        rate = float(self.config["learning_rate"])
         for stage, epochs in (("head", self.config["head_epochs"]), ("tuning", self.config["epochs"])):
             if not epochs:
                 continue
             self.model.tune(stage == "tuning")
+            self.learning_rate = (self.config["head_learning_rate"] if stage == "head" else None) or rate
             self.start_epoch, self.cur_step = len(self.history), 0
             self.epochs = self.start_epoch + epochs
             self.optimizer = self._build_optimizer()

@@ -52,3 +52,13 @@ def test_without_a_hybrid_there_is_nothing_to_show(leave: Leave) -> None:
 def test_without_its_halves_a_hybrid_still_shows_its_gates(leave: Leave) -> None:
     found = diagnose({"MedMoE": _runs(leave)["MedMoE"]}, "map@5")
     assert found is not None and found.gates and not found.wins
+
+
+def test_weights_of_modalities_are_shown_by_their_names(leave: Leave) -> None:
+    routing = {**ROUTING, "modalities_mean": [.3, .7],
+               "groups": {"cold_patient": {"n": 40, "experts": [.6, .4], "modalities": [.3, .7]}}}
+    run = StoredRun.read(leave("AMFRec", .6, routing=routing))
+    run.record["model"]["config"] |= {"modalities": ["image", "collaborative"], "collaborative": "SASRec"}
+    found = diagnose({"AMFRec": [run]}, "map@5")
+    assert found is not None and found.part == "modality"
+    assert "all patients (40): image 30%, collaborative 70%" in found.branch_figure.label

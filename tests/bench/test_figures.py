@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from recbole_medmoe.bench.figures import Block, Figure, Line, curve, fall, forest, shares, strip
+from recbole_medmoe.bench.figures import Block, Figure, Line, Panel, curve, fall, forest, heat, shares, strip
 from recbole_medmoe.bench.figures.frame import WIDTH, Scale
 
 
@@ -19,7 +19,11 @@ def _figures() -> dict[str, Figure]:
         "curve": curve("MAP@5", [("A", [(.05, .1, .08, .12), (1.0, .3, .28, .32)]), ("B", [(.05, .2, .1, .3)])],
                        "patients"),
         "fall": fall("MAP@5", [("BowRidge", .6, .3), ("LLMOnly", .5, .45)], ("cold_patient", "phrasing")),
-        "shares": shares("weight", [("all (20)", (.7, .3)), ("gout (9)", (.1, .9))], ("experts", "LLM"))}
+        "shares": shares("weight", [("all (20)", (.7, .3)), ("gout (9)", (.1, .9))], ("experts", "LLM")),
+        "heat": heat("of the choices", ["block 0", "a <very> long name of a line"], [
+            Panel("up_proj", ("1", "2"), ((.2, .8), (.5, .5))), Panel("down_proj", ("1", "2"), ((.4, .6), (0., 1.)))]),
+        "wide heat": heat("nats", [str(number) for number in range(30)], [
+            Panel(kind, tuple(map(str, range(30))), ((0.0,) * 30,) * 30) for kind in ("gate_proj", "up_proj")])}
 
 
 @pytest.mark.parametrize("name", _figures())
@@ -73,3 +77,9 @@ def test_a_scale_of_one_value_still_has_marks() -> None:
 def test_negative_marks_bear_a_minus() -> None:
     scale = Scale.over([-.1, .1], 0, 100)
     assert scale.told(scale.marks[0]).startswith("−") and not scale.told(0.0).startswith("−")
+
+
+def test_the_darkest_cell_of_a_map_is_its_largest_value() -> None:
+    root = ET.fromstring(_figures()["heat"].inline())
+    shades = [float(mark.get("fill-opacity", 1)) for mark in root.iter("rect")]
+    assert shades[:8] == [.2, .8, .5, .5, .4, .6, 0, 1]

@@ -36,6 +36,19 @@ def test_two_suites_that_ask_for_the_same_run_share_it(tiny_food: Path) -> None:
     assert plan.cells["mine"][cell][1] == plan.cells["other"][cell._replace(row="Popularity")][1]
 
 
+def test_a_row_takes_files_of_keys_below_its_own(tiny_food: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("epochs: 3\nlearning_rate: 0.5\n")
+    rows = {"MoEOnly": {"config": str(tmp_path / "mine.yaml"), "learning_rate": 0.25}}
+    plan = make_plan([_suite(tiny_food, splits=["warm"], seeds=[0], rows=rows, reference="MoEOnly")])
+    job, = plan.jobs.values()
+    assert (job.config()["epochs"], job.config()["learning_rate"]) == (3, 0.25)
+
+
+def test_a_file_of_keys_that_is_not_there_is_told_with_its_row(tiny_food: Path) -> None:
+    with pytest.raises(ConfigError, match="rows, Look-up: .*nowhere"):
+        make_plan([_suite(tiny_food, rows={"Pop": {}, "Look-up": {"model": "ConditionLookup", "config": "nowhere"}})])
+
+
 def test_every_condition_is_a_configuration_of_its_own(tiny_food: Path) -> None:
     plan = make_plan([_suite(tiny_food, train_share=[0.5, 1.0], splits=["warm"], rows={"Pop": {}})])
     keys = {cell.train_share: seeds[0] for cell, seeds in plan.cells["mine"].items()}

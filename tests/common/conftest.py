@@ -30,13 +30,14 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def case(tmp_path_factory: pytest.TempPathFactory, third_party: Path) -> Iterator[Callable[[str], Case]]:
-    """``case("MedMoE")``: the same one for every check of the session."""
+    """``case("MedMoE")``, or with a task behind it: the same one for every check of the session."""
     fresh = FreshProcess(tmp_path_factory.mktemp("fresh"))
     made: dict[str, Case] = {}
 
     def find(model: str) -> Case:
         if model not in made:
-            made[model] = Case(model, tmp_path_factory.mktemp("case"), fresh=fresh)
+            name, _, task = model.partition(" ")
+            made[model] = Case(name, tmp_path_factory.mktemp("case"), fresh=fresh, task=task or None)
         return made[model]
 
     yield find

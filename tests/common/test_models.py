@@ -11,6 +11,7 @@ from recbole_medmoe.registry import MODELS
 
 THIRD_PARTY = "nearest_text:NearestText"
 NAMES = [spec.name for spec in MODELS] + ["BPR", THIRD_PARTY]
+NAMES += [f"{spec.name} {task}" for spec in MODELS for task, _ in spec.by_task]
 # Whatever else does not apply to a model is a change of its rules, and is told here first.
 NOT_APPLICABLE = {
     "FeatureRidge": {"gradients"},
@@ -19,8 +20,14 @@ NOT_APPLICABLE = {
     "VisitPop": {"gradients", "overfits_eight_rows"},
     "RepeatLast": {"gradients", "overfits_eight_rows"},
     "VisitLR": {"gradients"},
+    "OptionPosition": {"gradients", "overfits_eight_rows", "one_item_catalogue"},
+    "LongestOption": {"gradients", "overfits_eight_rows", "one_item_catalogue"},
+    "OptionOverlap": {"gradients", "overfits_eight_rows", "one_item_catalogue"},
     "LLMOnlyZeroShot": {"gradients", "overfits_eight_rows"},
     "LLMGenerate": {"gradients", "overfits_eight_rows"},
+    "AMFRec": {"overfits_eight_rows", "one_item_catalogue"},
+    "FeatureSASRec": {"overfits_eight_rows", "one_item_catalogue", "all_modalities_missing"},
+    "MINGMoE": {"one_item_catalogue"},
     "Pop": {"gradients", "overfits_eight_rows", "all_modalities_missing"},
     "BPR": {"one_item_catalogue", "all_modalities_missing"},
 }

@@ -51,7 +51,7 @@ def test_faults_of_files_have_file_and_line(home: Path) -> None:
     ("--learner=adamm", "learner = 'adamm'"), ("--topk=0", "topk = 0"), ("--topk=[]", "topk = []"),
     ("--topk=[5,-1]", "topk = [5, -1]"), ("--metrics=[]", "metrics = []"), ("--device=gpu", "device = 'gpu'"),
     ("--precision=fp16", "precision = 'fp16'"), ("--lr_schedule=step", "lr_schedule = 'step'"),
-    ("--task=choice", "task = 'choice'"), ("--reencode=maybe", "reencode = 'maybe'"),
+    ("--task=riddle", "task = 'riddle'"), ("--reencode=maybe", "reencode = 'maybe'"),
     ("--min_group=0", "min_group = 0"), ("--shuffle=1", "shuffle = 1"), ("--extra_keys=a", "extra_keys = 'a'"),
     ("--eval_args=full", "eval_args = 'full'"), ("--split=3", "split = 3"), ("--data_path=[a]", "data_path = ['a']"),
     ("--labels=3", "labels = 3"),

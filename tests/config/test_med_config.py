@@ -235,3 +235,9 @@ def test_model_whose_package_is_missing_is_told_by_name(home: Path) -> None:
     _write(home / "h1_missing.py", "import no_such_dependency\n")
     with pytest.raises(MissingPackageError, match="no_such_dependency"):
         MedConfig("h1_missing:Mine", "ml-100k")
+
+
+def test_lists_are_padded_no_further_than_a_split_can_fill_them(food_config: Any) -> None:
+    assert food_config("SASRec", "warm")["MAX_ITEM_LIST_LENGTH"] == 5
+    assert food_config("SASRec", "warm", MAX_ITEM_LIST_LENGTH=30)["MAX_ITEM_LIST_LENGTH"] == 30
+    assert food_config("BPR", "warm")["MAX_ITEM_LIST_LENGTH"] == MedConfig("SASRec", "ml-100k")["MAX_ITEM_LIST_LENGTH"]

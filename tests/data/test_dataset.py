@@ -1,6 +1,7 @@
 """MedDataset: folders, splits, what training sees, candidates and groups."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -9,12 +10,13 @@ import torch
 from recbole.data.dataset import Dataset, SequentialDataset
 
 from recbole_medmoe.config import MedConfig
-from recbole_medmoe.data import FeatureRequest, MedDataset, create_dataset, data_preparation
+from recbole_medmoe.data import FeatureRequest, MedDataset, TokenSpec, create_dataset, data_preparation
 from recbole_medmoe.encoders import EncoderSpec
 from recbole_medmoe.errors import DataError
 
 Maker = Callable[..., Any]
 TEXT = FeatureRequest("text", "user", "text", EncoderSpec("text", "minilm-l6", "mean"))
+PICTURES = EncoderSpec("image", "efficientnet-lite0", "pool")
 
 
 def test_parts_are_the_rows_of_the_files(food_data: Maker) -> None:
@@ -95,11 +97,18 @@ def test_the_base_is_the_class_that_recbole_picks(model: str, base: type) -> Non
     assert (type(dataset) is MedDataset) == (base is Dataset)
 
 
-def test_a_feature_model_on_ml_100k_is_told_what_is_missing() -> None:
+def test_ml_100k_has_texts_of_items_and_none_of_users() -> None:
     config = MedConfig("LLMOnly", "ml-100k")
     train = data_preparation(config, create_dataset(config))[0]
-    with pytest.raises(DataError, match="neither texts nor pictures"):
+    texts = train._dataset.texts("item")
+    assert len(texts) == 1682 and texts["15"] == "Mr. Holland's Opus (1995)\nDrama"
+    with pytest.raises(DataError, match="user.jsonl is missing: the model reads user texts"):
         train._dataset.features(TEXT)
+    for request in (replace(TEXT, optional=True), FeatureRequest("i", "item", "image", PICTURES, optional=True),
+                    FeatureRequest("t", "user", "tokens", TokenSpec("smollm2-135m", None, 8), optional=True)):
+        table = train._dataset.features(request)
+        assert table.matrix.shape[1] == 1 and not table.present.any()
+        assert bool((table.matrix == (-1 if request.modality == "tokens" else 0)).all())
 
 
 def test_a_broken_folder_is_refused_before_recbole_reads_it(own_food: Path) -> None:

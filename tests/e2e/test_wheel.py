@@ -38,7 +38,8 @@ def test_the_wheel_carries_defaults_prompts_and_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in ("properties/overall.yaml", "properties/model/MedMoE.yaml", "properties/prompt/food_user.txt",
                  "dataset_atomic/healthfood/healthfood.inter", "dataset_atomic/healthfood/text/user.jsonl",
-                 "dataset_atomic/healthfood/LICENSE-ODbL.txt", "dataset_atomic/eicu-demo/eicu-demo.inter",
+                 "dataset_atomic/healthfood/LICENSE-ODbL.txt", "dataset_atomic/med-mcq/candidates.csv",
+                 "prepare/choice/document.yaml", "dataset_atomic/eicu-demo/eicu-demo.inter",
                  "prepare/visits/drug_names.csv", "prepare/eicu/treatments.yaml"):
         assert f"recbole_medmoe/{name}" in names, name
 

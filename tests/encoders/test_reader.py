@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from recbole_medmoe.encoders.kept import KeptTexts
 from recbole_medmoe.encoders.lora import LoraSpec
 from recbole_medmoe.encoders.reader import PromptReader
 from recbole_medmoe.encoders.split import SplitBackbone
@@ -16,11 +17,12 @@ from recbole_medmoe.encoders.tokens import PADDING
 LENGTHS = [4, 9, 0, 2, 9, 6]
 
 
-def reader(folder: Path, *, tuned: int | None = 1, keep: bool = True, batch_tokens: int = 20) -> PromptReader:
+def reader(folder: Path, *, tuned: int | None = 1, keep: bool = True, batch_tokens: int = 20,
+           store: KeptTexts | None = None) -> PromptReader:
     torch.manual_seed(0)
     halves = SplitBackbone(folder, tuned=tuned, kind="layers", layers=(), lora=LoraSpec(2, 4.0, 0.0, ("q_proj",)),
                            device=torch.device("cpu"), lower_dtype=torch.float32, upper_dtype=torch.float32)
-    return PromptReader(halves, batch_tokens, keep, progress=False)
+    return PromptReader(halves, batch_tokens, keep, progress=False, store=store)
 
 
 def learn(model: PromptReader) -> None:
@@ -131,3 +133,38 @@ def test_what_is_kept_is_no_part_of_the_state(tiny_llama: Path, table: Any) -> N
     before = set(model.state_dict())
     model(*table)
     assert set(model.state_dict()) == before
+
+
+@pytest.mark.parametrize("tuned", [1, None])
+def test_a_new_text_can_be_timed(tiny_llama: Path, table: Any, counted: list[int], tmp_path: Path,
+                                 tuned: int | None) -> None:
+    model = reader(tiny_llama, tuned=tuned, store=KeptTexts(tmp_path, {}))
+    model.tune(False)
+    first, once = model(*table), sum(counted)
+    with model.nothing_kept():
+        assert torch.equal(model(*table), first)
+    assert sum(counted) == 2 * once
+    model(*table)
+    assert sum(counted) == 2 * once
+
+
+@pytest.mark.parametrize("tuned", [1, None])
+def test_a_later_run_reads_nothing_that_the_store_has(tiny_llama: Path, table: Any, counted: list[int], tmp_path: Path,
+                                                      tuned: int | None) -> None:
+    found = []
+    for _ in range(2):
+        model = reader(tiny_llama, tuned=tuned, store=KeptTexts(tmp_path, {"cut": tuned}))
+        model.tune(False)
+        found.append(model(*table))
+        read, counted[:] = sum(counted), []
+    assert read == 0
+    assert torch.equal(*found)
+
+
+def test_the_store_has_what_is_tuned_from_not_what_was_tuned(tiny_llama: Path, table: Any, tmp_path: Path) -> None:
+    model, later = (reader(tiny_llama, store=KeptTexts(tmp_path, {})) for _ in range(2))
+    learn(model)
+    tuned = model(*table)
+    learn(later)
+    assert torch.equal(later(*table), tuned)
+    assert not torch.allclose(reader(tiny_llama, store=KeptTexts(tmp_path, {}))(*table), tuned)

@@ -267,3 +267,16 @@ def test_the_released_variant_trains_to_finite_scores(visit_config: Maker, fit: 
     fit(model, train)
     every = torch.arange(1, len(train._dataset.user_tokens))
     assert torch.isfinite(model.full_sort_predict(Interaction({"visit_id": every}))).all()
+
+
+@pytest.mark.parametrize("longest", [1, 10])
+@pytest.mark.parametrize("kept", ["first", "last"])
+def test_a_visit_scores_the_same_alone_as_beside_one_with_history(built: Maker, longest: int, kept: str) -> None:
+    model, _ = built(longest_history=longest, keep_visits=kept)
+    visits = torch.arange(1, model.n_users)
+    past = model.user_inputs(visits)["earlier_diag"][1].any(-1)
+    assert past.any() and not past.all()
+    model.eval()
+    together = model.forward(model.user_inputs(visits), {})
+    alone = torch.cat([model.forward(model.user_inputs(one), {}) for one in visits.split(1)])
+    assert torch.allclose(together, alone, atol=1e-5)

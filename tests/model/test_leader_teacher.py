@@ -154,7 +154,7 @@ def test_head_first_then_the_llm_at_a_falling_rate(visit_data: Maker, small: dic
     trainer.fit(train, valid, verbose=False)
     assert [epoch["stage"] for epoch in trainer.history] == ["head", "head", "tuning", "tuning"]
     rates = [epoch["learning_rate"] for epoch in trainer.history]
-    assert rates[1] < rates[0] == rates[2] == config["learning_rate"] and rates[3] < rates[2]
+    assert rates[1] < rates[0] == config["head_learning_rate"] and rates[3] < rates[2] == config["learning_rate"]
     assert model.llm.backbone.is_tuned == (trainer.best_epoch >= 2)
 
 

@@ -62,3 +62,16 @@ def test_runs_with_different_lists_of_interactions_are_refused_with_their_hashes
         compare_runs([_with_list("A", "c"), _with_list("B", other)])
     assert f"interactions {'c' * 16}): A\n" in str(caught.value) and f"{told}): B\n" in str(caught.value)
     assert "lists of interactions are data of their own" in str(caught.value)
+
+
+def _parted(model: str, **eval_args: Any) -> StoredRun:
+    run = _run(model, "0", split=None)
+    run.record["model"]["config"]["eval_args"] = {"mode": "full", **eval_args}
+    return run
+
+
+def test_rows_that_recbole_parts_in_other_ways_are_other_rows() -> None:
+    last = {"split": {"LS": "valid_and_test"}, "order": "TO"}
+    assert compare_runs([_parted("A", **last), _parted("B", group_by="user", **last)]) is not None
+    with pytest.raises(DataError, match="rows parted by .*RS(.|\n)*LS.*: B(.|\n)*same rows with --task=next_item"):
+        compare_runs([_parted("A"), _parted("B", **last)])

@@ -17,7 +17,9 @@ from recbole_medmoe.config import MedConfig
 from recbole_medmoe.data.teacher_states import TeacherStates
 from recbole_medmoe.errors import CheckpointError, ConfigError
 from recbole_medmoe.quick_start import RunResult, compare, load, run
-from recbole_medmoe.quick_start.distilling import STATES, teacher_config
+from recbole_medmoe.quick_start.distilling import STATES
+from recbole_medmoe.quick_start.finished import Key
+from recbole_medmoe.quick_start.teachers import teacher_config
 from recbole_medmoe.store import file_sha256, read_record
 
 Student = Callable[..., RunResult]
@@ -68,7 +70,7 @@ def test_the_teacher_is_a_run_of_its_own_with_its_states(taught: tuple[RunResult
     assert record["training"]["epochs"] == 2 and record["training"]["seed"] == done.record["training"]["seed"]
     trained = done.dataset.train_users.nonzero().squeeze(-1).tolist()
     assert states.tokens == [done.dataset.user_tokens[visit] for visit in trained]  # and no other visit
-    assert states.matrix.shape == (len(trained), 16)
+    assert states.matrix.shape == (len(trained), 48)
     model = {"data_sha256": record["data"]["sha256"], "split": "patient", "run": teacher.name, "train_share": 1.0,
              "backbone_sha256": record["model"]["backbone"][0]["sha256"],
              "teacher_sha256": file_sha256(teacher / "model" / "model.safetensors")}
@@ -95,6 +97,21 @@ def test_the_students_record_names_its_teacher(taught: tuple[RunResult, Path]) -
     assert taught[0].record["training"]["epochs"] == 2   # its own, not those of its teacher
     lines = [json.loads(line) for line in (taught[0].folder / "log.jsonl").read_text().splitlines()]
     assert all(len(line["losses"]) == 3 for line in lines)
+
+
+def test_a_student_of_other_prompts_or_another_llm_is_another_run(taught: tuple[RunResult, Path],
+                                                                  places: dict[str, Any], tmp_path: Path) -> None:
+    prompt = tmp_path / "mine.txt"
+    prompt.write_text("{visits} {history} {diagnoses} {procedures} Medications:")
+    given = {**SMALL, **places, "teacher": "LEADERTeacher"}
+    config = MedConfig("LEADERStudent", "tinyvisits", overrides={**given, "teacher_keys": {**TEACHER,
+                                                                                           "prompt": str(prompt)}})
+    key = Key.of(config)
+    prompt.write_text("Other words. {visits} {history} {diagnoses} {procedures} Medications:")
+    assert Key.of(config).config_sha256 == key.config_sha256 and Key.of(config) != key
+    usual = MedConfig("LEADERStudent", "tinyvisits", overrides={**given, "teacher_keys": TEACHER})
+    assert Key.of(usual) == Key.of_record(taught[0].record)
+    assert {used["sha256"] for used in taught[0].record["model"]["backbone"]} == set(Key.of(usual).backbones) != set()
 
 
 def test_an_equal_teacher_is_reused(taught: tuple[RunResult, Path], student: Student, tmp_path: Path) -> None:

@@ -45,6 +45,13 @@ def test_sequences_of_visits_need_an_earlier_one_for_each_that_is_scored(tiny_vi
     assert fault.endswith("visits that split 'patient' scores have none; splits that work: warm_visit")
 
 
-def test_other_pre_split_files_hold_no_sequences(tiny_food: Path) -> None:
-    (fault,) = misfits([find_model("SASRec")], tiny_food, "warm")
-    assert "reads each user's rows in time order, which the pre-split files of tinyfood do not hold" in fault
+def test_lists_of_given_items_need_a_training_row_for_each_user_that_is_scored(tiny_food: Path) -> None:
+    assert misfits([find_model("SASRec")], tiny_food, "warm") == []
+    (fault,) = misfits([find_model("SASRec")], tiny_food, "cold_patient")
+    assert fault == ("SASRec: reads a user's training items alone, and 10 users that split 'cold_patient' scores have "
+                     "none; splits that work: cold_item0, warm")
+
+
+def test_sequential_models_that_know_items_by_id_are_kept_from_new_items(tiny_food: Path) -> None:
+    (fault,) = misfits([find_model("GRU4Rec")], tiny_food, "cold_item0")
+    assert fault.startswith("GRU4Rec: knows items only by their ids, and no item in the test rows of split")

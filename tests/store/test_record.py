@@ -55,6 +55,10 @@ def test_blocks_made_here_fit(tmp_path: Path) -> None:
     ("model/backbone", None), ("model/backbone", [{"name": "a", "sha256": SHA}, {"name": "b", "sha256": SHA}]),
     ("routing", None), ("evaluation/latency_ms", None), ("data/split", None), ("data/labels", None),
     ("routing/groups", {"cold": {"n": 20, "experts": [0.5, 0.5], "branches": [1.0], "entropy": 0.6}}),
+    ("routing", {"load": [0.6, 0.4], "entropy": 0.6, "used": 1.9, "tokens": 90, "layers": {"up_proj": {
+        "load": [0.6, 0.4], "weight": [0.5, 0.5], "entropy": 0.6, "used": 1.9, "specialisation": 0.0,
+        "together": [[1.0, 1.0], [1.0, 1.0]]}}}),
+    ("routing/groups", {"task:a": {"n": 20, "layers": {"up_proj": [0.6, 0.4]}, "specialisation": 0.0}}),
     ("data/labels", "D01"), ("data/train_share", 0.05), ("evaluation/images", "blurred")])
 def test_what_may_be_absent(tmp_path: Path, path: str, value: Any) -> None:
     write_record(tmp_path, _with(path, value))

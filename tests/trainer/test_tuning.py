@@ -81,3 +81,9 @@ def test_a_schedule_spans_its_stage(build: Any) -> None:
     _, trainer = _trained(build, lr_schedule="linear")
     tuning = [epoch["learning_rate"] for epoch in trainer.history if epoch["stage"] == "tuning"]
     assert tuning == pytest.approx([0.05, 0.025])
+
+
+@pytest.mark.parametrize(("own", "rates"), [(0.5, [0.5] * 3 + [0.05] * 2), (None, [0.05] * 5)])
+def test_the_head_has_a_step_size_of_its_own(build: Any, own: float | None, rates: list[float]) -> None:
+    _, trainer = _trained(build, head_learning_rate=own)
+    assert [epoch["learning_rate"] for epoch in trainer.history] == pytest.approx(rates)

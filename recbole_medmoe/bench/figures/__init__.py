@@ -6,7 +6,8 @@ from .curve import curve
 from .fall import fall
 from .forest import Block, Line, forest
 from .frame import Figure
+from .heat import Panel, heat
 from .strip import strip
 from .trials import search_figure
 
-__all__ = ["Block", "Figure", "Line", "curve", "fall", "forest", "search_figure", "shares", "strip"]
+__all__ = ["Block", "Figure", "Line", "Panel", "curve", "fall", "forest", "heat", "search_figure", "shares", "strip"]

@@ -1,4 +1,4 @@
-"""Learning curves: a line with intervals per row, over shares on a logarithmic axis."""
+"""Curves: a line with intervals per row, over shares on a logarithmic axis, or on a plain one that begins at 0."""
 from __future__ import annotations
 
 import math
@@ -11,24 +11,26 @@ Point = tuple[float, float, float, float]
 _LEFT, _HEIGHT = 40, 250
 
 
-def curve(axis: str, lines: Sequence[tuple[str, Sequence[Point]]], across: str) -> Figure:
+def curve(axis: str, lines: Sequence[tuple[str, Sequence[Point]]], across: str, from_zero: bool = False) -> Figure:
     """Draws the figure.
 
     Args:
         axis: what is measured.
         lines: name, and (share, value, low, high) from left to right.
         across: what the shares are shares of.
+        from_zero: the axis is plain and begins at 0.
     """
     canvas = Canvas()
     top, bottom = 10.0, 10.0 + _HEIGHT
     upright = Scale.over([end for _, points in lines for point in points for end in point[1:]], bottom, top)
     shares = sorted({point[0] for _, points in lines for point in points})
-    span = math.log(shares[-1] / shares[0]) or 1.0
+    start, along = (0.0, float) if from_zero else (math.log(shares[0]), math.log)
+    span = along(shares[-1]) - start or 1.0
 
     def place(share: float, number: int) -> float:
         """Series stand side by side, so that their intervals can be told apart."""
         apart = 5 * (number - (len(lines) - 1) / 2)
-        return _LEFT + 18 + (WIDTH - _LEFT - 36) * math.log(share / shares[0]) / span + apart
+        return _LEFT + 18 + (WIDTH - _LEFT - 36) * (along(share) - start) / span + apart
 
     for mark in upright.marks:
         canvas.line("grid", _LEFT, upright(mark), WIDTH, upright(mark))

@@ -79,10 +79,11 @@ class Canvas:
         """Draws one dot."""
         self.parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"/>')
 
-    def box(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
+    def box(self, kind: str, x1: float, y1: float, x2: float, y2: float, opacity: float = 1.0) -> None:
         """Fills a rectangle."""
+        shade = "" if opacity >= 1 else f' fill-opacity="{opacity:.2f}"'
         self.parts.append(f'<rect class="{kind}" x="{x1:.1f}" y="{y1:.1f}" width="{max(0.0, x2 - x1):.1f}" '
-                          f'height="{y2 - y1:.1f}"/>')
+                          f'height="{y2 - y1:.1f}"{shade}/>')
 
     def grid(self, scale: Scale, top: float, bottom: float) -> None:
         """Upright lines at the marks, with their values below."""

@@ -9,12 +9,14 @@ from ..verdicts import Judged
 from .changing import curves, falls, swaps
 from .comparing import differences, equivalences, levels, variants
 from .finding import Answer, Finding, Table, missing_runs
+from .missing import removals
 from .personal import personal
 
 __all__ = ["Answer", "Finding", "Table", "find"]
 _KINDS: dict[str, Callable[[Results], Answer]] = {
     "differences": differences, "variants": variants, "personal": personal, "equivalence": equivalences,
-    "swapped": swaps, "levels": levels, "curve": curves, "fall": falls}
+    "swapped": swaps, "levels": levels, "curve": curves, "fall": falls,
+    "missing": removals}
 
 
 def find(results: Results) -> Finding:

@@ -50,16 +50,18 @@ class ClosedForm(FeatureRecommender):
         """
         raise NotImplementedError
 
+    def solve_pairs(self, users: Tensor, items: Tensor) -> None:
+        """Fills the model's tensors from the training rows, user ids [N] and item ids [N]: here by `solve`."""
+        distinct, row = torch.unique(users, return_inverse=True)
+        targets = torch.zeros(len(distinct), self.n_items, device=users.device)
+        targets[row, items] = 1.0
+        self.solve(distinct, targets)
+
     @torch.no_grad()
     def calculate_loss(self, interaction: Any) -> Tensor:
         """Solves once; the loss says nothing."""
         if self._pairs is not None:
-            user_ids, item_ids = self._pairs
-            users, row = torch.unique(user_ids, return_inverse=True)
-            targets = torch.zeros(len(users), self.n_items)
-            targets[row, item_ids] = 1.0
-            device = self.fake_loss.device
-            self.solve(users.to(device), targets.to(device))
+            self.solve_pairs(*(ids.to(self.fake_loss.device) for ids in self._pairs))
             self._pairs = None
         with torch.enable_grad():
             return self.fake_loss.sum() * 0

@@ -5,8 +5,9 @@ medications of the data set ("out of corpus"). Nothing is trained.
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 from pydantic import Field
@@ -100,9 +101,14 @@ class LLMGenerate(ClosedForm, VisitRecommender):
                 "cut": [line is not None and not line.ended for line in lines]}
         return {name: torch.tensor(values) for name, values in told.items()}
 
-    def forget(self) -> None:
-        """Drops the lines that are kept."""
-        self._written.clear()
+    @contextmanager
+    def nothing_kept(self) -> Iterator[None]:
+        """Within it every line is written anew, as for a new visit."""
+        kept, self._written = self._written, {}
+        try:
+            yield
+        finally:
+            self._written = kept
 
     def _found(self, users: Features) -> list[Found | None]:
         """What the lines of B visits name; None for a visit without a prompt."""

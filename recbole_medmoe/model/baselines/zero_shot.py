@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ...data.requests import FeatureRequest, TokenSpec
-from ...encoders import PADDING, PrefixScorer, PromptTokenizer, resolve_backbone
+from ...encoders import PrefixScorer, PromptTokenizer, resolve_backbone
 from ...encoders.gguf import converted_folder
 from ...encoders.hardware import compute_dtype
 from ...encoders.loading import load_backbone
@@ -74,29 +74,29 @@ class LLMOnlyZeroShot(ClosedForm):
         tokenizer, scorer = self._language_model()
         empty = PromptTokenizer(tokenizer, self.params.user_prompt, self.params.prompt_max_tokens).rows([""])[0]
         names, there = self._names(self.item_inputs())
-        if names:
-            self.prior[there] = scorer.score(empty.tolist(), names)
+        if len(names):
+            self.prior[there] = scorer.score(torch.from_numpy(empty).unsqueeze(0), names.unsqueeze(0))[0]
 
     @torch.no_grad()
     def forward(self, users: Features, items: Features) -> Tensor:
         (prompts, known), (names, there) = users["prompt"], self._names(items)
         scores = self.prior.expand(len(prompts), -1).clone()  # [B, I]
         _, scorer = self._language_model()
-        rows = known.nonzero().squeeze(-1).tolist() if names else []
+        rows = known.nonzero().squeeze(-1).tolist() if len(names) else []
         shown: str | bool = self._progress if len(rows) > 1 else False
         with meter(f"reading with {Path(self.params.backbone).name}", len(rows), "patients", shown) as advance:
             for row in rows:
-                scores[row, there] = scorer.score(prompts[row][prompts[row] != PADDING].tolist(), names)
+                scores[row, there] = scorer.score(prompts[row:row + 1], names.unsqueeze(0))[0]
                 advance(1)
         if self.params.calibrate:
             scores = scores - self.prior
         lowest = scores.min(-1, keepdim=True).values  # an item without a name has nothing that speaks for it
         return torch.where(there, scores, lowest - 1)
 
-    def _names(self, items: Features) -> tuple[list[list[int]], Tensor]:
-        """Token ids of the names that are there, and which are [I] bool."""
+    def _names(self, items: Features) -> tuple[Tensor, Tensor]:
+        """Token ids [N, S] of the names that are there, and which are [I] bool."""
         ids, there = items["name"]
-        return [row[row != PADDING].tolist() for row in ids[there]], there
+        return ids[there], there
 
     def _language_model(self) -> tuple[Any, PrefixScorer]:
         """Tokenizer and scorer, on the device where the model is.

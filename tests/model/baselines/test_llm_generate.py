@@ -70,8 +70,10 @@ def test_a_prompt_is_written_for_once(made: Maker, asked: list[str]) -> None:
     model, _ = made()
     first, again = _scores(model, torch.arange(1, 9)), _scores(model, torch.arange(1, 9))
     once = len(asked)
-    model.forget()
-    assert torch.equal(first, again) and torch.equal(first, _scores(model, torch.arange(1, 9)))
+    with model.nothing_kept():
+        anew = _scores(model, torch.arange(1, 9))
+    assert torch.equal(first, again) and torch.equal(first, anew) and len(asked) == 2 * once
+    _scores(model, torch.arange(1, 9))
     assert len(asked) == 2 * once
 
 

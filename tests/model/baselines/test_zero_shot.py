@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recbole_medmoe.checks.tiny_llama import make_llama
 from recbole_medmoe.data import PatientFeatures
-from recbole_medmoe.encoders import PrefixScorer, render_prompt
+from recbole_medmoe.encoders import PrefixScorer, PromptTokenizer, render_prompt
 from recbole_medmoe.encoders.loading import load_backbone
 from recbole_medmoe.errors import ConfigError
 from recbole_medmoe.quick_start import load, run
@@ -44,8 +44,10 @@ def _users(model: Any, *texts: str | None) -> Any:
 def _likelihoods(llama: Path, text: str, names: list[str], normalise: Any = "mean") -> Tensor:
     """Of the names after the shipped prompt with this text -> [n]."""
     tokenizer, model = load_backbone(llama, torch.device("cpu"), torch.float32, head=True)
-    ids = tokenizer([render_prompt("food_zero_shot", {"text": text}), *(f" {name}" for name in names)])["input_ids"]
-    return PrefixScorer(model, normalise).score(ids[0], ids[1:])
+    words = PromptTokenizer(tokenizer, None, 10_000)
+    ids, _ = words.table([render_prompt("food_zero_shot", {"text": text}), *(f" {name}" for name in names)])
+    table = torch.from_numpy(ids)
+    return PrefixScorer(model, normalise).score(table[:1], table[1:].unsqueeze(0))[0]
 
 
 def _names(model: Any, train: Any) -> list[str]:
