@@ -27,15 +27,15 @@ def test_a_space_ships_for_every_model_of_ours_and_the_classics_of_the_suites(na
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_space_has_keys_and_values_that_its_model_takes(
-        name: str, tiny_food: Path, tiny_visits: Path) -> None:
-    task = find_model(name).task
-    folder = tiny_visits if task == "medication" else tiny_food
-    base = MedConfig(name, folder.name, split="warm_visit" if task == "medication" else "warm",
-                     overrides={"data_path": str(folder.parent)})
+        name: str, tiny_food: Path, tiny_visits: Path, tiny_choice: Path) -> None:
+    own = {"medication": (tiny_visits, "warm_visit"), "choice": (tiny_choice, "question")}
+    folder, split = own.get(find_model(name).task, (tiny_food, "warm"))
+    base = MedConfig(name, folder.name, split=split, overrides={"data_path": str(folder.parent)})
     space = read_space(find_space(base.spec))
     check_space(space, base, {"data_path": str(folder.parent)}, "tpe")
     trained_at_once = {"LLMOnlyZeroShot", "FeatureRidge", "BowRidge", "ConditionLookup", "EASE", "VisitPop",
-                       "RepeatLast", "Pop", "VisitLR", "LLMGenerate", "ItemKNN"}
+                       "RepeatLast", "Pop", "VisitLR", "LLMGenerate", "ItemKNN", "OptionPosition", "LongestOption",
+                       "OptionOverlap"}
     assert (space.stopping is None) == (name in trained_at_once)
 
 
