@@ -31,7 +31,7 @@ VECTORS = "item_vectors.safetensors"
 _WEIGHTS = Path("model", "model.safetensors")
 # Beside RecBole's own: how the large model is trained and tested says nothing of the small one.
 _ITS_OWN = {*training_arguments, "gradient_accumulation_steps", "warmup_steps", "lr_schedule", "precision", "images",
-            "missing", "orders", "split", "model", "dataset"}
+            "missing", "orders", "search", "profile", "split", "model", "dataset"}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def teacher_config(config: MedConfig) -> MedConfig:
     assert config.params is not None   # whatever has the key `teacher` has Params
     student = set(type(config.params).model_fields)
     shared = {key: value for key, value in config.resolved().items() if key in config.given - student}
-    left = {"model", "dataset", "split"}
+    left = {"model", "dataset", "split", "search"}   # the student's values were searched, not these
     keys = {key: value for key, value in {**shared, **(config["teacher_keys"] or {})}.items() if key not in left}
     keys["seed"] = config["seed"]
     return MedConfig(config["teacher"], config["dataset"], split=config.split, overrides=keys)

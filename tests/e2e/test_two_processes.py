@@ -40,21 +40,23 @@ sys.exit(main(["--model", "Pop,ConditionLookup", "--dataset", "tinyfood", f"--da
 """
 
 
-def _asked(tiny_food: Path, tiny_visits: Path) -> list[dict[str, Any]]:
+def _asked(tiny_food: Path, tiny_visits: Path, tiny_choice: Path) -> list[dict[str, Any]]:
     small = {"epochs": 3, "device": "cpu", "bootstrap_draws": 50, "eval_batch_size": 600, "train_batch_size": 64}
     food = {"data_path": str(tiny_food.parent), "metrics": ["Recall", "NDCG", "ItemCoverage", "GiniIndex"],
             "valid_metric": "NDCG@5", **small}
     return [{"model": "BPR", "dataset": tiny_food.name, "split": "warm", "overrides": food},
             {"model": "RETAIN", "dataset": tiny_visits.name, "split": "patient",
-             "overrides": {"data_path": str(tiny_visits.parent), **small, "dropout": 0.0}}]
+             "overrides": {"data_path": str(tiny_visits.parent), **small, "dropout": 0.0}},
+            {"model": "OptionPosition", "dataset": tiny_choice.name,
+             "overrides": {"data_path": str(tiny_choice.parent), **small}}]
 
 
 @pytest.mark.e2e
 @pytest.mark.timeout(900)   # seconds of start-up per process, many more where others use the machine
 def test_two_processes_train_and_score_what_one_does(
-        tiny_food: Path, tiny_visits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tiny_food: Path, tiny_visits: Path, tiny_choice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = _asked(tiny_food, tiny_visits)
+    asked = _asked(tiny_food, tiny_visits, tiny_choice)
     (tmp_path / "two.py").write_text(_SCRIPT)
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone",
                            "--local_addr", "127.0.0.1", "two.py", json.dumps(asked)],

@@ -22,7 +22,7 @@ from .trials import Trial, TrialStore
 __all__ = ["Budget", "Outcome", "Search"]
 _HOPELESS = 5
 # Where a search runs is not what it finds.
-_PLACE = {"device", "runs_dir", "cache_dir", "allow_download", "progress", "show_progress"}
+_PLACE = {"device", "runs_dir", "cache_dir", "keep_states", "allow_download", "progress", "show_progress"}
 
 
 @dataclass(frozen=True)
