@@ -157,7 +157,7 @@ def _rank(model: Any, batches: Iterator[Batch], depth: int, item_num: int, devic
 
 def _scores(model: Any, interaction: Any, item_num: int, loader: Any, device: torch.device, precision: str) -> Tensor:
     """Scores [B, I]; where lists of items stand in no order, the mean over those that the data set arranges them in."""
-    arrange = getattr(loader._dataset, "arrangements", None)
+    arrange = getattr(getattr(loader, "_dataset", None), "arrangements", None)
     views = [interaction] if arrange is None else list(arrange(interaction))
     found = score_block(model, views[0], item_num, loader, device, precision)
     for view in views[1:]:
