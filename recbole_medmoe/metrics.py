@@ -25,6 +25,9 @@ CHOICE_METRICS: dict[str, str] = {
     "MacroAccuracy": "choice: mean over tasks of their accuracies, whatever their sizes",
     "BlindAccuracy": "choice: 1 / number of options, what guessing gets; mean over questions",
 }
+WHOLE_METRICS = frozenset({"itemcoverage", "giniindex", "shannonentropy", "listdistance", "ddirate", "trueddirate",
+                           "macroaccuracy"})
+"""Metrics, by key, that have one value for all rows together and none per row: no paired test is made on them."""
 RANK_METRICS = ("Precision", "Recall", "NDCG", "MAP", "Hit", "MRR")
 """RecBole's metrics beside `SET_METRICS` and `CHOICE_METRICS`."""
 

@@ -9,6 +9,7 @@ from pydantic import (BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt,
 
 from ..config.loading import read_yaml
 from ..errors import ConfigError, nearest
+from ..metrics import WHOLE_METRICS
 from ..paths import properties_dir
 
 __all__ = ["Claim", "Compared", "Row", "SearchBudget", "Suite", "load_suites", "parse_suite", "suite_names"]
@@ -291,5 +292,9 @@ def _kind_faults(suite: Suite) -> list[str]:
         "tables": [(bool(suite.reference), "reference: is missing; tables compare all rows with one")],
     }.get(suite.figure, [])
     compares = suite.figure in ("differences", "variants", "personal", "equivalence", "levels", "curve", "fall")
+    tested = () if suite.figure in ("tables", "personal") else suite.metrics
+    asked += [(metric.partition("@")[0] not in WHOLE_METRICS,
+               f"metrics: '{metric}' has one value for all rows together, so that no test can be made on it; show it "
+               "in a suite with figure: tables") for metric in tested]
     asked.append((bool(suite.comparisons) or not compares, "comparisons: is missing; name which row against which"))
     return [f"{fault} (figure: {suite.figure})" for right, fault in asked if not right]

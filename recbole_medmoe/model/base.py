@@ -176,8 +176,8 @@ class FeatureRecommender(GeneralRecommender):
 
     def nothing_kept(self) -> ContextManager[None]:
         """Within it nothing that was kept of a user is used, so that a score costs what it costs for a new one."""
-        llm = getattr(self, "llm", None)   # what reads texts with a language model keeps what it made of them
-        return nullcontext() if llm is None else llm.nothing_kept()
+        # A part that reads texts with a language model keeps what it made of them.
+        return getattr(getattr(self, "llm", None), "nothing_kept", nullcontext)()
 
     def diagnostics(self, users: Features, items: Features) -> dict[str, Tensor]:
         """What the model can tell about its inner choices, [B, ...] each; nothing unless a subclass has some."""

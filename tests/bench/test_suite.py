@@ -40,7 +40,8 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     ({"figure": "curve"}, "train_share: needs at least two"), ({"figure": "swapped"}, "images: needs catalogue"),
     ({"figure": "fall", "splits": ["warm"]}, "splits: needs two"), ({"figure": "tables"}, "reference: is missing"),
     ({"comparisons": []}, "comparisons: is missing"), ({"pooled": {"all": ["cold"]}}, "pooled, all: no split 'cold'"),
-    ({"rows": {"Pop": {"splits": ["cold"]}, "Look-up": {}}}, "rows, Pop: no split 'cold'")])
+    ({"rows": {"Pop": {"splits": ["cold"]}, "Look-up": {}}}, "rows, Pop: no split 'cold'"),
+    ({"metrics": ["map@5", "itemcoverage@5"]}, "'itemcoverage@5' has one value for all rows together")])
 def test_what_a_figure_needs_is_asked_for(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     assert any(message in fault for fault in _faults(tmp_path, **changes))
 

@@ -10,6 +10,7 @@ import torch
 from recbole_medmoe import compat
 from recbole_medmoe.evaluation.pooled import (POOLED_METRICS, POPULARITY_METRICS, item_coverage, list_distance,
                                               pooled_metrics, popularity_metrics, tail_items)
+from recbole_medmoe.metrics import WHOLE_METRICS
 
 compat.apply()
 
@@ -79,3 +80,7 @@ def test_list_distance_equals_a_loop_over_all_pairs() -> None:
 
 def test_equal_lists_have_no_distance() -> None:
     assert list_distance(np.tile([3, 1, 2], (5, 1)), 4) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_metrics_without_values_per_row_are_known_by_name() -> None:
+    assert WHOLE_METRICS == {*POOLED_METRICS, "ddirate", "trueddirate", "macroaccuracy"}

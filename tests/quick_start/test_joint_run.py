@@ -43,8 +43,9 @@ def folders(place: Path) -> tuple[Path, ...]:
 def test_each_data_set_leaves_a_record_by_its_own_protocol(folders: tuple[Path, ...]) -> None:
     records = [read_record(folder) for folder in folders]
     assert [record["data"]["name"] for record in records] == SETS.split(",")
-    first = [next(iter(record["evaluation"]["metrics"])) for record in records]
-    assert first == ["accuracy", "precision@5", "prauc"]
+    own = ["accuracy", "map@5", "prauc"]
+    told = [[name for name in own if name in record["evaluation"]["metrics"]] for record in records]
+    assert told == [[name] for name in own]
     assert all(record["evaluation"]["test_scored"] == 1 for record in records)
     assert [record["evaluation"]["threshold"] is None for record in records] == [True, True, False]
 
