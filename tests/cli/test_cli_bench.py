@@ -140,4 +140,4 @@ def test_faults_are_told_before_anything_runs(
 
 def test_an_unknown_suite_is_told_with_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "nothing-like-it"]) == 2
-    assert "no suite 'nothing-like-it'; valid: cold, curve, food" in capsys.readouterr().err
+    assert "no suite 'nothing-like-it'; valid: choice, cold, curve" in capsys.readouterr().err
