@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Processes of the tests, one thread each; more take about 1.5 GB of memory each.
+JOBS   ?= 2
 
 .PHONY: install demo test lint clean
 
@@ -24,7 +26,7 @@ lint: $(READY)
 	$(BIN)/python -m mypy
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .import_linter_cache

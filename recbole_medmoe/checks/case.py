@@ -81,7 +81,7 @@ class Case:
         task: of a model that serves several, which; None for its own.
 
     Raises:
-        ConfigError: no such model, or one that this kind of data has nothing to offer (sequences, knowledge graphs).
+        ConfigError: no such model, or one that needs a knowledge graph, which the tiny data have not.
     """
 
     def __init__(self, model: str | type, folder: Path, overrides: Mapping[str, Any] | None = None,
