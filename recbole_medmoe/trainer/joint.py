@@ -140,4 +140,5 @@ class JointTrainer(AdapterTrainer):
         scores = {trainer.config["dataset"]: float(metrics[trainer.config["valid_metric"].lower()])
                   for trainer, metrics in zip(self.trainers, told)}
         self.history[-1].update(valid_score=sum(scores.values()) / len(scores), valid=scores)
+        self._tell_epoch()
         return told

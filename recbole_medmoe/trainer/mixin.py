@@ -1,6 +1,7 @@
 """What every trainer here adds to RecBole's: weights in memory, values per row, one message per fault, no files."""
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -26,6 +27,9 @@ compat.apply()
 from recbole.data.dataloader import FullSortEvalDataLoader  # noqa: E402  (RecBole is mended first)
 from recbole.trainer import Trainer  # noqa: E402
 
+log = logging.getLogger("recbole_medmoe")
+
+_EVERY = 30.0  # seconds between lines on epochs, at least
 LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
 
 
@@ -50,6 +54,7 @@ class MedTrainerMixin(Trainer):
     def __init__(self, config: Any, model: Any) -> None:
         self.history, self.best, self.schedule, self.threshold = [], None, None, None
         self._epoch = self._step = self.test_scored = 0
+        self._told = time.monotonic()
         self.accumulation = int(config["gradient_accumulation_steps"] or 1)
         self.precision = config["precision"] or "no"
         self.trace = Trace(torch.device(config["device"])) if config["profile"] else None
@@ -238,7 +243,16 @@ class MedTrainerMixin(Trainer):
         started = time.perf_counter()
         score, found = super()._valid_epoch(valid_data, show_progress=show_progress)
         self.history[-1].update(valid_score=score, valid=dict(found), valid_seconds=time.perf_counter() - started)
+        self._tell_epoch()
         return score, found
+
+    def _tell_epoch(self) -> None:
+        """A line on the epoch that was just scored, for logs of long trainings; short ones stay silent."""
+        if is_main() and time.monotonic() - self._told >= _EVERY:
+            self._told = time.monotonic()
+            last = self.history[-1]
+            log.info("%s: epoch %d of at most %d, loss %.5g, valid score %.4f", self.config["model"], last["epoch"] + 1,
+                     self.epochs, last["loss"], last["valid_score"])
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         self.best = Snapshot.take(self.model, epoch)

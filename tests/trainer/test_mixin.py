@@ -1,6 +1,7 @@
 """What fit and evaluate promise: best weights in memory, rows, one message per fault, no files."""
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -182,3 +183,14 @@ def test_nothing_is_written(build: Any) -> None:
     built.trainer.evaluate(built.test)
     assert os.listdir(".") == []
     assert sorted(os.listdir("..")) == ["tiny", "work"]
+
+
+@pytest.mark.parametrize(("every", "lines"), [(0.0, 3), (3600.0, 0)])
+def test_epochs_of_long_trainings_are_told(every: float, lines: int, build: Any, caplog: pytest.LogCaptureFixture,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recbole_medmoe.trainer.mixin._EVERY", every)
+    built = build(BPR, epochs=3, stopping_step=10)
+    with caplog.at_level(logging.INFO, logger="recbole_medmoe"):
+        built.trainer.fit(built.train, built.valid)
+    told = [record.getMessage() for record in caplog.records if "epoch" in record.getMessage()]
+    assert len(told) == lines and all("BPR: epoch" in line and "of at most 3, loss" in line for line in told)
