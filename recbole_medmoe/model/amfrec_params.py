@@ -34,6 +34,11 @@ class PromptParams(ModelParams):
     prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; the oldest items give way; our choice")
     batch_tokens: int = Field(ge=1, description="most tokens through the LLM at once, padding included; our choice")
 
+    @property
+    def most_user_tokens(self) -> int:
+        """Most tokens that a prompt tells of a user."""
+        return self.user_max_tokens if self.user_text == "tokens" else int(self.user_text == "vector")
+
 
 class FusionParams(ModelParams):
     """Which modalities there are, and how they become soft tokens."""
@@ -57,7 +62,7 @@ class FusionParams(ModelParams):
     soft_tokens: int = Field(ge=1, description="K, soft tokens of an item; our choice")
     gate_hidden: int = Field(ge=1, description="D inside the gate over the modalities; our choice")
     modality_dropout: float = Field(ge=0, lt=1, description="share of the items whose modality training hides, each "
-                                                            "modality by itself; our choice")
+                                                            "modality by itself, title and text together; our choice")
 
     @property
     def used_modalities(self) -> tuple[str, ...]:
