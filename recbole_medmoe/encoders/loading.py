@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -14,7 +15,7 @@ from ..errors import ConfigError, MissingPackageError
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Makes transformers importable beside a CPU build of torch, and silences its bars and notices meanwhile."""
+    """Makes transformers importable beside a CPU build of torch, and silences its bars, notices and deprecations."""
     declare_torchvision_operators()
     from transformers.utils import logging
 
@@ -22,7 +23,9 @@ def quiet_transformers() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)   # of calls between peft and transformers
+            yield
     finally:
         logging.set_verbosity(level)
         if bar:
