@@ -74,7 +74,7 @@ def check_recommender(model: str | type, *, overrides: Mapping[str, Any] | None 
 
     Raises:
         CheckError: checks that failed, each with model, check and numbers; its ``report`` holds all lines.
-        ConfigError: no such model or check, or a model that needs sequences or a knowledge graph.
+        ConfigError: no such model or check, or a model that needs a knowledge graph.
 
     Example:
         >>> check_recommender("my_model:MyModel").count("passed")  # doctest: +SKIP
