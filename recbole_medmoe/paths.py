@@ -27,9 +27,10 @@ def packaged_data_dir() -> Path:
     return _shipped("dataset_atomic")
 
 
-def cache_dir() -> Path:
-    """Folder for converted backbones and encoded features; ``RECBOLE_MEDMOE_CACHE`` moves it."""
-    named = os.environ.get("RECBOLE_MEDMOE_CACHE")
+def cache_dir(given: str | Path | None = None) -> Path:
+    """Folder for converted backbones and encoded features: the ``given`` one (the key ``cache_dir``), else that of
+    ``RECBOLE_MEDMOE_CACHE``, else the user's own."""
+    named = given or os.environ.get("RECBOLE_MEDMOE_CACHE")
     if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")

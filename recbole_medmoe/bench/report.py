@@ -10,6 +10,7 @@ from . import numbers
 from .chart import interval_chart
 from .figures import Figure
 from .reading import read_sections
+from .routers import Routers
 from .sections import Difference, ModelRow, Section, label
 
 __all__ = ["environment", "markdown_table", "metric_table", "read_sections", "render_html", "render_markdown", "report",
@@ -105,7 +106,7 @@ def render_markdown(sections: Sequence[Section]) -> str:
         if section.round_metrics:
             lines += ["", "Mean ± standard deviation over rounds", "", *_round_table(section)]
         lines += ["", *_cost_table(section)]
-        lines += group_lines(section)
+        lines += group_lines(section) + router_lines(section.routers)
         lines += ["", "How this was measured", "", *(f"- {sentence}" for sentence in section.protocol)]
         lines += ["", "Run these again", ""]
         lines += [f"- {row.name} ({row.told()}): `{row.command}`" for row in section.rows]
@@ -169,3 +170,32 @@ def group_lines(section: Section) -> list[str]:
             for group in section.groups if group.scores]
     lines = ["", f"{label(section.primary)} by group", "", *markdown_table(["Group", section.counted, *names], rows)]
     return lines + (["", f"n too small: {section.small_groups}."] if section.small_groups else [])
+
+
+def router_lines(routers: Sequence[Routers], stem: str | None = None) -> list[str]:
+    """Markdown lines on models with routers; none where there are none.
+
+    Args:
+        routers: of each such model.
+        stem: how the names of their figures begin, see `router_figures`; None for a table of the loads in their place.
+    """
+    lines = [part for place, inside in enumerate(routers, start=1) for part in (
+        "", f"### Routers of {inside.name}", "", inside.told_of, *(
+            part for name, (caption, _) in inside.figures.items() if stem is not None
+            for part in ("", f"![{caption}]({_figure_file(stem, place, name)})")))]
+    if not routers or stem is not None:
+        return lines
+    most = max(len(inside.told["load"]) for inside in routers)
+    rows = [[inside.name, *map(numbers.score, inside.told["load"])] for inside in routers]
+    head = ["Share of the choices, experts from the busiest to the least", *map(str, range(1, most + 1))]
+    return [*lines, "", *markdown_table(head, [row + ["–"] * (most + 1 - len(row)) for row in rows])]
+
+
+def router_figures(routers: Sequence[Routers], stem: str) -> dict[str, Figure]:
+    """File name to figure of models with routers, as `router_lines` names them."""
+    return {_figure_file(stem, place, name): figure for place, inside in enumerate(routers, start=1)
+            for name, (_, figure) in inside.figures.items()}
+
+
+def _figure_file(stem: str, place: int, name: str) -> str:
+    return f"{stem}-routers{place}-{name}.svg"

@@ -13,9 +13,13 @@ from .figures import Figure, Panel, heat
 from .numbers import score
 
 
+_CAUTION = ("Experts of one number in two layers have nothing to do with each other, and another seed's experts are "
+            "others: this is one seed.")
+
+
 @dataclass(frozen=True)
 class Routers:
-    """What a section shows of a model's routers, of its first seed: another seed's experts are others.
+    """What is shown of a model's routers, of its first seed: another seed's experts are others.
 
     Args:
         name: the row's label.
@@ -24,6 +28,21 @@ class Routers:
 
     name: str
     told: Mapping[str, Any]
+
+    @property
+    def told_of(self) -> str:
+        """What is read beside the figures."""
+        return f"{self.sentence} {_CAUTION}"
+
+    @property
+    def figures(self) -> dict[str, tuple[str, Figure]]:
+        """Short name to caption and figure."""
+        groups = self.group_figure
+        return {"load": ("Share of the choices that each expert has.", self.load_figure),
+                "together": ("Share of the tokens for which two experts are chosen together.", self.together_figure),
+                **({} if groups is None else {"groups": (
+                    "Specialisation: how far the choices for a group are from those for all rows, in each block "
+                    "(Kullback-Leibler divergence; 0 where they are the same).", groups)})}
 
     @property
     def sentence(self) -> str:

@@ -122,6 +122,8 @@ class Suite(_Strict):
         metrics: shown ones; the first is the primary metric, which the tests are made on.
         lower: those of ``metrics`` where less is what the claim speaks of.
         rows: label to model and keys. reference: label of the row that tables compare with.
+        rows_of: another suite, whose rows come before the own ones. A row of its own with the same label stands in the
+            place of the other's, whole: no key is taken from both.
         comparisons: named beforehand; Holm corrects over all of them and all splits of this suite.
         margin: largest difference of the primary metric that still counts as none. level: of all intervals.
         figure: kind of the figure, and with it the way in which the claim is judged; ``others``: the suite has no rows
@@ -144,6 +146,7 @@ class Suite(_Strict):
     metrics: list[str] = Field(min_length=1)
     lower: list[str] = []
     rows: dict[str, Row] = Field(min_length=1)
+    rows_of: str | None = None
     reference: str | None = None
     comparisons: list[Compared] = []
     margin: float | None = Field(default=None, gt=0, lt=1, allow_inf_nan=False)
@@ -217,17 +220,32 @@ def parse_suite(path: Path) -> tuple[Suite, list[str]]:
     """Reads a suite; parts with faults are left out, so that the rest can still be judged.
 
     Raises:
-        ConfigError: the file is no YAML mapping.
+        ConfigError: the file is no YAML mapping; rows of a suite that is not there, or has none of its own.
     """
     raw = read_yaml(path).values
     faults: list[str] = []
-    rows = raw.get("rows")
+    rows = _rows(raw, path)
     labels = list(rows) if isinstance(rows, dict) else []
     if isinstance(rows, dict):
         raw["rows"] = {label: {} if row is None else row for label, row in rows.items()}   # `Pop:` has no keys
     suite = _readable(raw, path.stem, faults)
     faults += _cross_faults(suite, labels)
     return suite, [f"{path}: {fault}" for fault in faults]
+
+
+def _rows(raw: Mapping[str, Any], path: Path) -> Any:
+    """Rows as a suite's file has them, behind those of the suite that it names for that."""
+    own, other = raw.get("rows"), raw.get("rows_of")
+    if not isinstance(other, str):
+        return own
+    try:
+        taken = read_yaml(suite_path(other, path.parent)).values
+    except ConfigError as error:
+        raise ConfigError([f"{path}: rows_of: {fault}" for fault in error.faults]) from error
+    if "rows_of" in taken or not isinstance(taken.get("rows"), dict):
+        why = f"takes its own from '{taken['rows_of']}'; name that one" if "rows_of" in taken else "has no rows"
+        raise ConfigError([f"{path}: rows_of: suite '{other}' {why}"])
+    return own if own is not None and not isinstance(own, dict) else {**taken["rows"], **(own or {})}
 
 
 def _readable(raw: Mapping[str, Any], name: str, faults: list[str]) -> Suite:

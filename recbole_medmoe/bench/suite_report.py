@@ -10,11 +10,13 @@ from ..files import atomic_write
 from ..quick_start.folds import FOLDS, join_folds
 from ..quick_start.stored import StoredRun
 from ..version import __version__
+from .figures import Figure
 from .findings import Finding, find
 from .jobs import Cell
 from .reading import section_of
-from .report import environment, group_lines, markdown_table, metric_table
+from .report import environment, group_lines, markdown_table, metric_table, router_figures, router_lines
 from .results import Results
+from .routers import Routers, routers_of
 from .sections import Section
 from .suite import Suite
 
@@ -30,6 +32,7 @@ class SuiteReport:
     Attributes:
         made: versions and counts of the runs behind it.
         notes: what is missing in the tables.
+        routers: of models that have some, by the name of a suite with an answer; tables have their own.
     """
 
     suite: Suite
@@ -37,6 +40,16 @@ class SuiteReport:
     sections: tuple[Section, ...]
     made: str
     notes: tuple[str, ...]
+    routers: Mapping[str, tuple[Routers, ...]]
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """File name to figure of all that the README shows."""
+        found = {f"{finding.suite.name}.svg": finding.answer.figure for finding in self.findings
+                 if finding.answer.figure is not None}
+        for stem, routers in [*self.routers.items(), *((section.anchor, section.routers) for section in self.sections)]:
+            found |= router_figures(routers, stem)
+        return found
 
     @property
     def name(self) -> str:
@@ -94,7 +107,16 @@ def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], St
     part = (f"a part of the suite ({suites[0].part}): its verdicts speak of that part alone",) if suites[0].part else ()
     notes = part + tuple(note for finding in findings if finding.suite.figure == "tables" for note in finding.notes)
     return SuiteReport(suites[0], tuple(finding for finding in findings if finding.suite.figure != "tables"),
-                       sections, made, notes)
+                       sections, made, notes, {results.suite.name: _routers(results) for results in every
+                                               if results.suite.figure not in ("tables", "others")})
+
+
+def _routers(results: Results) -> tuple[Routers, ...]:
+    """Of each row with routers under each condition; conditions are named where there are several."""
+    told = [name for name in Cell._fields[1:] if len({getattr(cell, name) for cell in results.found}) > 1]
+    runs = {", ".join([cell.row, *(str(getattr(cell, name)) for name in told)]): results.runs(cell)
+            for cell in results.found}
+    return routers_of({name: made for name, made in runs.items() if made})
 
 
 def _sections(results: Results) -> list[Section]:
@@ -143,22 +165,22 @@ def render_readme(report: SuiteReport, figures: bool) -> str:
         if figures and finding.answer.figure is not None:
             lines += ["", f"![{finding.answer.caption}]({finding.suite.name}.svg)"]
         lines += ["", *(f"- {sentence}" for sentence in finding.answer.judged.sentences)]
+        lines += router_lines(report.routers[finding.suite.name], finding.suite.name if figures else None)
     for section in report.sections:
         lines += ["", f"## {section.title}", "", section.headline]
         for place, metrics in enumerate(section.metric_tables):
             lines += ["", *metric_table(section, metrics, first=place == 0)]
-        lines += group_lines(section)
+        lines += group_lines(section) + router_lines(section.routers, section.anchor if figures else None)
     return "\n".join([*lines, "", "## Make this again", "", f"`{report.command}`", "", report.again]) + "\n"
 
 
 def write_suite(report: SuiteReport, out: Path | None = None, html: Path | None = None, md: Path | None = None,
                 ) -> list[Path]:
-    """Writes ``page.html``, ``README.md`` and one ``<suite>.svg`` per figure into ``out``, and the files named."""
+    """Writes ``page.html``, ``README.md`` and its figures into ``out``, and the files named."""
     contents: dict[Path, str] = {}
     if out is not None:
         contents = {out / "page.html": render_page(report), out / "README.md": render_readme(report, figures=True)}
-        contents |= {out / f"{finding.suite.name}.svg": finding.answer.figure.standalone()
-                     for finding in report.findings if finding.answer.figure is not None}
+        contents |= {out / name: figure.standalone() for name, figure in report.figures.items()}
         for stale in set(out.glob("*.svg")) - set(contents):
             stale.unlink()   # of a suite that has no answer any more
     if html is not None:

@@ -43,6 +43,12 @@ def builds_from_yaml(case: Case) -> str:
         raise CheckFailed(f"reads {len(unknown)} keys that have no value anywhere: {', '.join(sorted(unknown))}")
     rest = stated - read
     under: dict[str, str] = {}
+    for task in (None, *dict(case.spec.by_task)) if case.spec.by_task and rest else ():   # another may read it
+        other = Case(case.name, case.folder / f"task_{task}", fresh=case.fresh, task=task)
+        if other.kind is not case.kind:
+            found = rest & _keys_read(other, {})[0]
+            under |= {name: f"{name} with task {other.config()['task']}" for name in found}
+            rest -= found
     for key, value in _alternatives(case.plain.config.params):
         if not rest:
             break
@@ -52,12 +58,6 @@ def builds_from_yaml(case: Case) -> str:
             continue   # values that the model itself refuses together
         under |= {name: f"{name} under {key}: {value}" for name in found}
         rest -= found
-    if rest and case.spec.by_task:   # what one task does not read, another may
-        for task in (None, *dict(case.spec.by_task)):
-            other = Case(case.name, case.folder / f"task_{task}", fresh=case.fresh, task=task)
-            found = rest & _keys_read(other, {})[0]
-            under |= {name: f"{name} with task {other.config()['task']}" for name in found}
-            rest -= found
     if rest:
         raise CheckFailed(f"{len(rest)} of {len(stated)} keys are never read: {', '.join(sorted(rest))}")
     return f"{len(stated)} keys, all read" + (f" ({', '.join(sorted(under.values()))})" if under else "")

@@ -115,6 +115,8 @@ class Case:
                 self._tokens["max_new_tokens"] = 8   # random bytes, however many
             if "collaborative_keys" in fields:
                 self._tokens["collaborative_keys"] = {"epochs": 2, "hidden_size": 8}   # as wide as supplied ones
+            if "head_epochs" in fields:
+                self._tokens["head_epochs"] = _SMALL["epochs"]   # they come before the others, and may be hundreds
             if "soft_layer" in fields:
                 self._tokens["soft_layer"] = 1
 

@@ -204,7 +204,7 @@ class MedMixin:
                        "progress": "auto" if self.config["progress"] is None else self.config["progress"],
                        "allow_download": bool(self.config["allow_download"]),
                        "notes": {"derived_from_credentialed": self.is_credentialed}}
-            cache = Path(self.config["cache_dir"]) if self.config["cache_dir"] else cache_dir()
+            cache = cache_dir(self.config["cache_dir"])
             tokens = {"user": self.user_tokens, "item": self.item_tokens}
             columns = {"user": (self.config["load_col"] or {}).get("user")}
             self._shared["store"] = FolderFeatures(self.folder, tokens, cache, options, self.config["split"], columns,

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Mapping, NamedTuple, Protocol
 
 from torch import Tensor
@@ -38,6 +38,7 @@ class TokenSpec:
         paraphrases: templates beside the first; each text takes one of them by its hash.
         held_out: templates for texts that training does not see, new ones among them, in place of the others.
         keep: ``end`` takes what is too long from the beginning of the text instead.
+        setting: what a user calls ``max_tokens``; two requests that differ in it alone are the same.
     """
 
     backbone: str
@@ -47,6 +48,7 @@ class TokenSpec:
     paraphrases: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     keep: Literal["start", "end"] = "start"
+    setting: str = field(default="max_tokens", compare=False)
 
     @property
     def templates(self) -> tuple[str, ...]:

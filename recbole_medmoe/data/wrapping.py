@@ -8,6 +8,7 @@ from typing import Sequence
 import numpy as np
 
 from ..encoders import PADDING, PromptTokenizer
+from ..encoders.tokens import tell_cut
 from .requests import TokenSpec
 
 
@@ -44,7 +45,7 @@ class WrappedTokens:
         return told
 
     def table(self, texts: Sequence[str | None], seen: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids as one table.
+        """Token ids as one table; one line in the log tells how many texts were cut behind all templates together.
 
         Args:
             texts: N texts; None or an empty one is absent.
@@ -61,11 +62,12 @@ class WrappedTokens:
         for name in dict.fromkeys(names.tolist()):
             rows = np.array([place for place, chosen in enumerate(names) if chosen == name])
             tokenizer = self._by_name[name]
-            parts.append((rows, *tokenizer.table([texts[row] for row in rows])))
+            parts.append((rows, *tokenizer.table([texts[row] for row in rows], tell=False)))
             self.truncated += tokenizer.truncated
         width = max([1, *(found.shape[1] for _, found, _ in parts)])
         ids: np.ndarray = np.full((len(texts), width), PADDING, dtype=np.int64)
         present: np.ndarray = np.zeros(len(texts), dtype=bool)
         for rows, found, there in parts:
             ids[rows, :found.shape[1]], present[rows] = found, there
+        tell_cut(self.truncated, int(present.sum()), self.spec.max_tokens, self.spec.keep, self.spec.setting)
         return ids, present

@@ -23,7 +23,7 @@ def converted_folder(backbone: Backbone, cache: Path | None = None) -> Path:
     """
     if backbone.path.suffix != ".gguf":
         return backbone.path
-    place = (cache or cache_dir()) / "backbones" / backbone.sha256
+    place = cache_dir(cache) / "backbones" / backbone.sha256
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from ..layers.molora import MoLoRA
 from ..layers.routers import Routing, collect_routing
 from .batches import token_batches
-from .kept import Entry, KeptTexts
+from .kept import KeptTexts
 from .packing import Row, Slots, attention_mask, padded
+from .progress import LONG, meter
 from .readout import blocks_of, captured
 from .split import load_halves, run_blocks_again
 from .tokens import PADDING
-
-_TOGETHER = 512  # entries that the store gets in one file
 
 Watch = Callable[[Routing, Tensor], None]
 """Takes what the routers did in one forward pass, and the question [R] of each of its rows."""
@@ -43,7 +42,8 @@ class CausalHalves(nn.Module):
         upper_dtype: number format of the upper half's frozen weights.
         keep: whether to keep what the lower half gives.
         kept: where it is kept, to be handed on to other halves of the same backbone, cut and number formats.
-        store: where later runs find it; written whenever some hundred entries are new, and when the mode changes.
+        store: where later runs find it; all of it is written when the mode changes.
+        progress: see `progress.meter`; shown where many texts are read for the first time.
         checkpointing: see `SplitBackbone`.
         quantise: see `load_backbone`.
 
@@ -57,15 +57,16 @@ class CausalHalves(nn.Module):
 
     def __init__(self, folder: Path, *, tuned: int | None, device: torch.device, lower_dtype: torch.dtype,
                  upper_dtype: torch.dtype, keep: bool = True, kept: dict[str, Tensor] | None = None,
-                 store: KeptTexts | None = None, checkpointing: bool = False, quantise: str | None = None) -> None:
+                 store: KeptTexts | None = None, progress: str | bool = "auto", checkpointing: bool = False,
+                 quantise: str | None = None) -> None:
         super().__init__()
         self.lower, self.upper, self.cut = load_halves(folder, tuned, device, lower_dtype, upper_dtype, head=True,
                                                        quantise=quantise)
         if checkpointing:
             run_blocks_again(self.upper)
         self.dtype, self.keep = upper_dtype, keep and self.cut > 0
-        self._kept, self.store = {} if kept is None else kept, store
-        self._unsaved: dict[str, Entry] = {}
+        self._kept, self.store, self.progress = {} if kept is None else kept, store, progress
+        self._advance: Callable[[int], None] | None = None  # is told the tokens whose states are new
         self.train(False)
 
     @property
@@ -80,15 +81,15 @@ class CausalHalves(nn.Module):
 
     def train(self, mode: bool = True) -> CausalHalves:
         """As in torch, but the lower half stays in evaluation: what is kept of it must hold for ever."""
-        if mode != self.training:
-            self._save()
+        if mode != self.training and self.store is not None:
+            self.store.save()
         super().train(mode)
         self.lower.eval()
         return self
 
     @torch.no_grad()
     def enter(self, rows: Sequence[Row]) -> list[Tensor]:
-        """States on entry to the upper half.
+        """States on entry to the upper half; within `reading`, so that the store is asked.
 
         Args:
             rows: prefixes with options.
@@ -100,16 +101,34 @@ class CausalHalves(nn.Module):
             return [self.lower(torch.tensor(row.ids, device=self.device)).to(self.dtype) for row in rows]
         if not self.keep:
             return [states.to(self.dtype) for states in self._read(rows)]
-        names = [name for row in rows for name in _names(row) if name not in self._kept]
-        if names and self.store is not None:
-            self._kept.update({name: entry["states"] for name, entry in self.store.get(names).items()})
         lacking = [row for row in map(self._lacking, rows) if row is not None]
         if lacking:
             for row, states in zip(lacking, self._read(lacking)):
                 self._put(row, states.cpu())
-        if len(self._unsaved) >= _TOGETHER:
-            self._save()
         return [self._take(row).to(self.device, self.dtype) for row in rows]
+
+    @contextmanager
+    def reading(self, rows: Sequence[Row], batch_tokens: int) -> Iterator[None]:
+        """Around every `enter` of one task: takes from the store what it has, and shows how far the rest is.
+
+        Args:
+            rows: all that is entered within.
+            batch_tokens: most tokens per chunk, padding included.
+        """
+        if not self.keep:
+            yield
+            return
+        new = self._new(rows)
+        if new and self.store is not None:
+            self._kept.update({name: entry["states"] for name, entry in self.store.get(new).items()})
+            new = self._new(rows)
+        chunks = token_batches([row.length for row in map(self._lacking, rows) if row is not None], batch_tokens)
+        progress = self.progress if len(chunks) >= LONG else False
+        with meter("frozen layers read the texts", sum(new.values()), "tokens", progress) as self._advance:
+            try:
+                yield
+            finally:
+                self._advance = None
 
     def states(self, prefixes: Tensor, batch_tokens: int, watch: Watch | None = None) -> Tensor:
         """Last layer's states, after its norm, at the last tokens of texts; with gradients of the upper half.
@@ -127,16 +146,21 @@ class CausalHalves(nn.Module):
         net = self.upper.get_base_model() if hasattr(self.upper, "get_base_model") else self.upper
         found: list[Tensor] = []
         order: list[int] = []
-        for batch in token_batches([row.length for row in rows], batch_tokens):
-            some = [rows[place] for place in batch]
-            slots = Slots.of_rows(some, self.device)
-            with watched(net, some, slots, watch):
-                told = net.base_model(inputs_embeds=padded(self.enter(some), True), position_ids=slots.position,
-                                      attention_mask=attention_mask(net.config, slots, slots, self.dtype),
-                                      use_cache=False)
-            found.append(told.last_hidden_state[:, -1].float())
-            order += batch
+        with self.reading(rows, batch_tokens):
+            for batch in token_batches([row.length for row in rows], batch_tokens):
+                some = [rows[place] for place in batch]
+                slots = Slots.of_rows(some, self.device)
+                with watched(net, some, slots, watch):
+                    told = net.base_model(inputs_embeds=padded(self.enter(some), True), position_ids=slots.position,
+                                          attention_mask=attention_mask(net.config, slots, slots, self.dtype),
+                                          use_cache=False)
+                found.append(told.last_hidden_state[:, -1].float())
+                order += batch
         return torch.cat(found)[torch.tensor(order).argsort().to(self.device)]
+
+    def _new(self, rows: Sequence[Row]) -> dict[str, int]:
+        """What is not kept yet: name to number of tokens."""
+        return {name: size for row in rows for name, size in zip(_names(row), _sizes(row)) if name not in self._kept}
 
     def _lacking(self, row: Row) -> Row | None:
         """The row with those options that were not run yet, if any."""
@@ -147,19 +171,16 @@ class CausalHalves(nn.Module):
 
     def _put(self, row: Row, states: Tensor) -> None:
         """Keeps what is new; what was read first holds, since another batch rounds in another way."""
-        sizes = [len(row.prefix), *(len(tokens) - 1 for _, tokens in row.options)]
-        for name, part in zip(_names(row), states.split(sizes)):
-            if name not in self._kept:
-                self._kept[name] = part.clone()  # a view would hold its batch mates
-                self._unsaved |= {} if self.store is None else {name: {"states": self._kept[name]}}
+        fresh = {name: part.clone() for name, part in zip(_names(row), states.split(_sizes(row)))
+                 if name not in self._kept}  # a view would hold its batch mates
+        self._kept |= fresh
+        if self.store is not None:
+            self.store.add({name: {"states": part} for name, part in fresh.items()})
+        if self._advance is not None:
+            self._advance(sum(map(len, fresh.values())))
 
     def _take(self, row: Row) -> Tensor:
         return torch.cat([self._kept[name] for name in _names(row)])
-
-    def _save(self) -> None:
-        if self.store is not None:
-            self.store.add(self._unsaved)
-        self._unsaved = {}
 
     def _read(self, rows: Sequence[Row]) -> list[Tensor]:
         """Runs the lower blocks -> of each row [L, D]."""
@@ -187,6 +208,11 @@ def watched(net: nn.Module, rows: Sequence[Row], slots: Slots, watch: Watch | No
         yield
     if watch is not None and bool(slots.counted.any()):
         watch(routing, torch.tensor([row.question for row in rows]))
+
+
+def _sizes(row: Row) -> list[int]:
+    """Tokens that are read of a prefix and of each of its options."""
+    return [len(row.prefix), *(len(tokens) - 1 for _, tokens in row.options)]
 
 
 def _names(row: Row) -> list[str]:

@@ -12,6 +12,7 @@ from ..errors import CheckpointError, MedMoEError
 from ..files import atomic_write
 
 _FORMAT, _SCHEMA = "recbole_medmoe/kept_texts", 1
+_TOGETHER = 512  # texts in one file, so that a kill loses little
 Entry = dict[str, Tensor]
 """Tensors of one text by name."""
 
@@ -19,8 +20,8 @@ Entry = dict[str, Tensor]
 class KeptTexts:
     """Tensors of texts below a folder, by a digest of the text; any number of processes may add to it.
 
-    Each `add` leaves one safetensors file, whole or not at all, which is never changed. Only the owner may enter the
-    folder: states can tell what a text says.
+    Texts are written some hundred together, and the last ones by `save`: each time one safetensors file, whole or not
+    at all, which is never changed. Only the owner may enter the folder: states can tell what a text says.
 
     Args:
         base: folder of all kept texts.
@@ -33,30 +34,42 @@ class KeptTexts:
         self.folder = base / hashlib.sha256(self.origin.encode()).hexdigest()[:32]
         self._place: dict[str, Path] = {}
         self._read: set[Path] = set()
+        self._unsaved: dict[str, Entry] = {}
 
     def get(self, texts: Iterable[str]) -> dict[str, Entry]:
-        """Those of ``texts`` that are here, with their tensors, on the CPU.
+        """Those of ``texts`` that are here, written or not yet, with their tensors, on the CPU. Lists the folder.
 
         Raises:
             CheckpointError: a file that is damaged, or not of this package.
         """
         self._refresh()
+        texts = list(texts)
         wanted: dict[Path, list[str]] = {}
         for text in texts:
             if text in self._place:
                 wanted.setdefault(self._place[text], []).append(text)
-        found: dict[str, Entry] = {}
+        found = {text: self._unsaved[text] for text in texts if text in self._unsaved}
         for path, names in wanted.items():
             found.update(self._load(path, names))
         return found
 
     def add(self, entries: Mapping[str, Entry]) -> None:
-        """Writes the tensors of texts that were not here; nothing where there are none.
+        """Takes the tensors of texts that were not here; written are they with the next ones, or by `save`.
+
+        Raises:
+            MedMoEError: as `save`.
+        """
+        self._unsaved |= entries
+        if len(self._unsaved) >= _TOGETHER:
+            self.save()
+
+    def save(self) -> None:
+        """Writes what is not written yet; nothing where all is.
 
         Raises:
             MedMoEError: the disk is full, or the folder can not be written.
         """
-        if not entries:
+        if not self._unsaved:
             return
         from safetensors.torch import save
 
@@ -65,6 +78,7 @@ class KeptTexts:
         except OSError as fault:
             raise MedMoEError(f"{self.folder}: cannot be made ({fault.strerror or fault}); choose another "
                               "cache_dir") from fault
+        entries, self._unsaved = self._unsaved, {}
         names = sorted(entries)
         digest = hashlib.sha256("".join(names).encode()).hexdigest()[:16]
         tensors = {f"{text}.{name}": value.contiguous() for text in names for name, value in entries[text].items()}

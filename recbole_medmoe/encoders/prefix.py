@@ -4,7 +4,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -45,7 +45,7 @@ class PrefixScorer:
         setting: what a user calls ``batch_tokens``, to be lowered where memory runs out.
 
     Attributes:
-        cut: prefixes that lost their beginning so far.
+        cut: different prefixes that lost their beginning so far.
 
     Raises:
         ConfigError: a model that does not take masks and positions as they are meant, proved on a few tokens.
@@ -61,8 +61,13 @@ class PrefixScorer:
                  setting: str = "encode_batch_tokens") -> None:
         self.model, self.normalise, self.batch_tokens, self.setting = model, normalise, batch_tokens, setting
         self.context = getattr(model.config, "max_position_embeddings", None)
-        self.cut = 0
+        self._cut: set[int] = set()  # their hashes
         self._prove()
+
+    @property
+    def cut(self) -> int:
+        """See above."""
+        return len(self._cut)
 
     def __call__(self, prefixes: Tensor, options: Tensor, watch: Watch | None = None) -> Tensor:
         """Scores in one forward pass per chunk, prefix and options together, with gradients: for training.
@@ -87,7 +92,7 @@ class PrefixScorer:
         found = torch.zeros(options.shape[:2], device=self.model.device)
         # A row counts by its length, or by its share of what the head may give out.
         lengths = [max(row.length, row.width * self.batch_tokens // self._heads) for row in rows]
-        with naming_memory(self.model.device, self.batch_tokens, self.setting):
+        with naming_memory(self.model.device, self.batch_tokens, self.setting), self._reading(rows):
             for batch in token_batches(lengths, self.batch_tokens):
                 some = [rows[place] for place in batch]
                 slots = Slots.of_rows(some, self.model.device)
@@ -123,7 +128,7 @@ class PrefixScorer:
             return self(prefixes, options, watch)
         rows = self._rows(prefixes, options)
         found = torch.zeros(options.shape[:2], device=self.model.device)
-        with naming_memory(self.model.device, self.batch_tokens, self.setting):
+        with naming_memory(self.model.device, self.batch_tokens, self.setting), self._reading(rows):
             for batch in token_batches([len(row.prefix) for row in rows], self.batch_tokens):
                 found += self._over_cache([rows[place] for place in batch], found, watch)
         return found / _lengths(options).to(found) if self.normalise == "mean" else found
@@ -175,6 +180,10 @@ class PrefixScorer:
         """Most slots that the head predicts from at once."""
         return max(1, _LOGITS // int(self._net.config.vocab_size))
 
+    def _reading(self, rows: Sequence[Row]) -> AbstractContextManager[None]:
+        """Around all `_inputs` of these rows."""
+        return self.model.reading(rows, self.batch_tokens) if isinstance(self.model, CausalHalves) else nullcontext()
+
     def _inputs(self, rows: Sequence[Row]) -> list[Tensor]:
         """Of each row token ids [L], or states [L, D] from the lower half."""
         if isinstance(self.model, CausalHalves):
@@ -199,10 +208,10 @@ class PrefixScorer:
         room = self.context - longest
         if room < 1:
             raise ValueError(f"an option of {longest} tokens fills the context of {self.context}")
-        if not self.cut:
+        if not self._cut:
             log.warning("a prefix of %d tokens lost its beginning: the context takes %d beside the longest option; "
                         "further ones are counted, not told", len(prefix), room)
-        self.cut += 1
+        self._cut.add(hash(tuple(prefix)))
         return prefix[-room:]
 
     @torch.no_grad()
@@ -213,10 +222,12 @@ class PrefixScorer:
         whole = torch.zeros(1, 2, device=self.model.device)
         net.eval()
         try:
-            for option in self._rows(prefixes, options)[0].options:
-                row = [Row(0, [0, 1, 2, 3], [option])]
-                logits = self._run(row, self._inputs(row), Slots.of_rows(row, whole.device), None, None)
-                whole += _likelihoods(logits, row, whole, left=True)
+            rows = self._rows(prefixes, options)
+            with self._reading(rows):
+                for option in rows[0].options:
+                    row = [Row(0, [0, 1, 2, 3], [option])]
+                    logits = self._run(row, self._inputs(row), Slots.of_rows(row, whole.device), None, None)
+                    whole += _likelihoods(logits, row, whole, left=True)
             found = torch.stack([self(prefixes, options), self.score(prefixes, options)])  # [2, 1, 2]
         except (IndexError, TypeError, ValueError) as fault:
             raise ConfigError([f"{_UNFIT.format(type(net).__name__)} ({type(fault).__name__})"]) from fault

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
+LONG = 8  # chunks of unread texts from which on their reading is shown
 _EVERY = 30.0  # seconds between plain lines
 
 

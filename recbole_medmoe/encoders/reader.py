@@ -12,12 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from ..layers import ModalityInput
 from .batches import token_batches
 from .kept import Entry, KeptTexts
-from .progress import meter
+from .progress import LONG, meter
 from .split import SplitBackbone
 from .tokens import PADDING
-
-_LONG = 8  # chunks of unread texts from which on progress is shown
-_TOGETHER = 512  # texts that the store gets in one file, so that a kill loses little
 
 
 class PromptReader(nn.Module):
@@ -161,19 +158,17 @@ class PromptReader(nn.Module):
         texts = [row for key, row in new.items() if key not in kept]
         lengths = [len(row) for row in texts]
         chunks = token_batches(lengths, self.batch_tokens)
-        progress = self.progress if len(chunks) >= _LONG else False
-        unsaved: dict[str, Entry] = {}
+        progress = self.progress if len(chunks) >= LONG else False
         with meter("frozen layers read the texts", sum(lengths), "tokens", progress) as advance:
-            for number, chunk in enumerate(chunks, start=1):
+            for chunk in chunks:
                 some = [texts[place] for place in chunk]
                 fresh = dict(zip(map(_key, some), read(some)))
                 kept.update(fresh)
                 if store is not None:
-                    unsaved |= fresh
-                    if len(unsaved) >= _TOGETHER or number == len(chunks):
-                        store.add(unsaved)
-                        unsaved = {}
+                    store.add(fresh)
                 advance(sum(lengths[place] for place in chunk))
+        if store is not None:
+            store.save()
 
 
 def _key(row: Tensor) -> str:

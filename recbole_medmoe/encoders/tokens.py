@@ -58,8 +58,12 @@ class PromptTokenizer:
             raise ConfigError([f"backbone '{backbone}' reads pictures and is asked for tokens"])
         return cls(load_tokenizer(converted_folder(found, cache)), template, max_tokens, special)
 
-    def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
+    def rows(self, texts: Sequence[str], tell: bool = True) -> list[np.ndarray]:
         """Token ids of N prompts, int32 [T] each.
+
+        Args:
+            texts: N texts.
+            tell: in the log how many were cut.
 
         Raises:
             DataError: a text without a single token (its number is named, never its content).
@@ -76,17 +80,16 @@ class PromptTokenizer:
                 if not ids:
                     raise DataError(f"text number {len(rows) + 1} of {len(texts)} has no token")
                 rows.append(np.array(ids, dtype=np.int32))
-        if self.truncated:
-            lost = "end" if self.keep == "start" else "start"
-            log.warning("%d of %d texts were longer than max_tokens %d and lost their %s", self.truncated, len(texts),
-                        self.max_tokens, lost)
+        if tell:
+            tell_cut(self.truncated, len(texts), self.max_tokens, self.keep)
         return rows
 
-    def table(self, texts: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
+    def table(self, texts: Sequence[str | None], tell: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Token ids as one table.
 
         Args:
             texts: N texts; None or an empty one is absent.
+            tell: as `rows`.
 
         Returns:
             Ids [N, T] int64, filled up with -1 on the right and all -1 where absent, T of the longest prompt and at
@@ -97,7 +100,7 @@ class PromptTokenizer:
         """
         there = [text for text in texts if text is not None and text.strip()]
         present: np.ndarray = np.array([text is not None and bool(text.strip()) for text in texts], dtype=bool)
-        rows = self.rows(there)
+        rows = self.rows(there, tell)
         ids: np.ndarray = np.full((len(texts), max([1, *map(len, rows)])), PADDING, dtype=np.int64)
         for place, row in zip(np.flatnonzero(present), rows):
             ids[place, :len(row)] = row
@@ -127,3 +130,17 @@ class PromptTokenizer:
             else:
                 high = middle
         return fits
+
+
+def tell_cut(cut: int, prompts: int, max_tokens: int, keep: str, setting: str = "max_tokens") -> None:
+    """One line in the log on how many of some prompts were cut; none where none was.
+
+    Args:
+        cut, prompts: how many of how many.
+        max_tokens: longest prompt in tokens.
+        keep: see `PromptTokenizer`.
+        setting: what a user calls ``max_tokens``.
+    """
+    if cut:
+        log.warning("%s of %s prompts were longer than %s (%d) and lost their %s", f"{cut:,}", f"{prompts:,}", setting,
+                    max_tokens, "end" if keep == "start" else "beginning")

@@ -5,6 +5,7 @@ Gates are dense and have one set of weights per row (`routing_table`). Routers c
 """
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -116,6 +117,29 @@ class RoutingCounts:
             rows = self._rows[-1].setdefault(name, torch.zeros(len(self._ids[-1]), counts.rows.shape[1]))
             rows.index_add_(0, questions, counts.rows.float())
 
+    def gather(self) -> None:
+        """Adds what the other processes of the run counted on their rows; each of them calls it, after the last row."""
+        if processes.count() == 1:
+            return
+        ids = torch.cat([*self._ids, torch.zeros(0, dtype=torch.int64)])
+        own = json.dumps({name: len(counts.chosen) for name, counts in self.total.items()}) + "\n"
+        told = processes.gather_rows(np.frombuffer(own.encode(), dtype=np.uint8)).tobytes().decode()
+        experts: dict[str, int] = {}
+        for line in told.splitlines():   # a process without rows knows of no layer
+            experts |= json.loads(line)
+        total, rows = {}, {}
+        for name, count in experts.items():
+            here = name in self.total
+            sums = _sums(self.total[name]) if here else np.zeros(2 + 2 * count + count ** 2)
+            tokens, entropy, *parts = processes.gather_rows(sums[None]).sum(0)
+            chosen, weight, together = torch.tensor(parts, dtype=torch.float64).split([count, count, count ** 2])
+            total[name] = RouterCounts(int(tokens), chosen, weight, float(entropy), together.view(count, count),
+                                       torch.zeros(0, count))
+            mine = self._by_row(name) if here else np.zeros((len(ids), count))
+            rows[name] = torch.tensor(processes.gather_rows(mine))
+        self.total, self._rows = total, [rows]
+        self._ids = [torch.tensor(processes.gather_rows(ids.numpy()))]
+
     def table(self, row_ids: Array, groups: Mapping[str, Array], *, min_group: int = 20) -> dict[str, Any]:
         """Describes the routers.
 
@@ -178,10 +202,10 @@ def watching(model: Any) -> Iterator[RoutingCounts | None]:
 
     Args:
         model: whose ``llm`` has an attribute ``watch``, called after each forward pass, and the backbone as ``halves``
-            where it is cut; any other yields None, and so does one of several processes, which sees a part of the rows.
+            where it is cut; any other yields None. Of several processes all watch, and in the end each has all counts.
     """
     llm: Any = getattr(model, "llm", None)
-    if not hasattr(llm, "watch") or processes.count() > 1:
+    if not hasattr(llm, "watch"):
         yield None
         return
     counts = RoutingCounts(getattr(getattr(llm, "halves", None), "cut", 0))
@@ -191,6 +215,7 @@ def watching(model: Any) -> Iterator[RoutingCounts | None]:
     finally:
         _COUNTING.reset(before)
         llm.watch = None
+    counts.gather()
 
 
 def about_to_score(ids: Tensor) -> None:
@@ -198,6 +223,12 @@ def about_to_score(ids: Tensor) -> None:
     counts = _COUNTING.get()
     if counts is not None:
         counts.begin(ids)
+
+
+def _sums(counts: RouterCounts) -> Array:
+    """One layer as a flat array, apart from its rows."""
+    parts = counts.chosen, counts.weight, counts.together.flatten()
+    return np.concatenate([[counts.tokens, counts.entropy], *(part.double().numpy() for part in parts)])
 
 
 def _layer(counts: RouterCounts) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class AdaptedLLM(nn.Module):
 
     Args:
         p: `MINGMoEParams`.
-        config: with ``device``, ``precision``, ``cache_dir``, ``keep_states`` and ``allow_download``.
+        config: with ``device``, ``precision``, ``progress``, ``cache_dir``, ``keep_states`` and ``allow_download``.
         labels: every task's label, for adapters that are told them.
 
     Attributes:

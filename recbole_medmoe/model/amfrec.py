@@ -15,7 +15,6 @@ that weighs modalities per sample, alignment by instruction tuning, nothing trai
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Iterator
 
 import torch
@@ -28,6 +27,7 @@ from ..encoders import PADDING, PromptTokenizer
 from ..encoders.lora import LoraSpec
 from ..layers import ModalityInput, SoftProjector, Tower
 from ..layers.fusion import ModalityFusion, Known
+from ..paths import cache_dir
 from .amfrec_params import AMFRecParams, amfrec_requests
 from .backbone import soft_prompt_backbone
 from .base import Features
@@ -58,8 +58,9 @@ class AMFRec(HistoryRecommender):
         lora = LoraSpec(p.lora_rank, p.lora_alpha, p.lora_dropout, p.lora_targets) if p.tuning == "lora" else None
         beginning, *fixed = prompt_words(p.prompt, p.user_text != "none")
         llm = soft_prompt_backbone(p, config, lora, beginning, "title" in p.losses or p.scoring == "likelihood")
-        words = PromptTokenizer.load(p.backbone, None, p.prompt_max_tokens, special=False, cache=(
-            Path(config["cache_dir"]) if config["cache_dir"] else None), allow_download=bool(config["allow_download"]))
+        words = PromptTokenizer.load(p.backbone, None, p.prompt_max_tokens, special=False,
+                                     cache=cache_dir(config["cache_dir"]),
+                                     allow_download=bool(config["allow_download"]))
         between, question = (words.ids([text])[0] for text in fixed)
         self.prompts = HybridPrompt(llm, between, question, whole_titles=p.title_tokens == "all",
                                     history_items=p.history_items, max_tokens=p.prompt_max_tokens,

@@ -123,7 +123,7 @@ class AMFRecParams(PromptParams, FusionParams, TuningParams):
 def amfrec_requests(p: AMFRecParams) -> tuple[FeatureRequest, ...]:
     """Titles, and of items and users what the parameters name."""
     text = EncoderSpec("text", p.text_encoder, "mean", max_tokens=p.text_max_tokens)
-    spoken = TokenSpec(p.backbone, p.title_prompt, p.title_max_tokens, special=False)
+    spoken = TokenSpec(p.backbone, p.title_prompt, p.title_max_tokens, special=False, setting="title_max_tokens")
     requests = [FeatureRequest("title", "item", "tokens", spoken), FeatureRequest("text", "item", "text", text)]
     if "image" in p.used_modalities:
         image = EncoderSpec("image", p.image_encoder, "pool")
@@ -136,6 +136,6 @@ def amfrec_requests(p: AMFRecParams) -> tuple[FeatureRequest, ...]:
     if p.user_text == "vector":
         requests.append(FeatureRequest("text", "user", "text", text, optional=True))
     if p.user_text == "tokens":
-        spec = TokenSpec(p.backbone, p.user_prompt, p.user_max_tokens, special=False)
+        spec = TokenSpec(p.backbone, p.user_prompt, p.user_max_tokens, special=False, setting="user_max_tokens")
         requests.append(FeatureRequest("prompt", "user", "tokens", spec, optional=True))
     return tuple(requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from ..paths import cache_dir
 
 
 log = logging.getLogger("recbole_medmoe")
+Use = TypeVar("Use")
 _LATEST: dict[tuple[str, ...], dict[str, Tensor]] = {}  # kept states of the last `read_halves`
 
 
@@ -127,9 +128,44 @@ def read_halves(p: Any, config: Any) -> tuple[CausalHalves, str]:
     store = _store(config, {"what": "halves", "backbone": found.sha256, "tuned": p.tuned_layers,
                             "formats": [str(lower), str(upper), str(p.quantise)]})
     halves = CausalHalves(folder, tuned=p.tuned_layers, device=device, lower_dtype=lower, upper_dtype=upper,
-                          keep=p.cache_states, kept=kept, store=store, checkpointing=p.gradient_checkpointing,
-                          quantise=p.quantise)
+                          keep=p.cache_states, kept=kept, store=store,
+                          progress="auto" if config["progress"] is None else config["progress"],
+                          checkpointing=p.gradient_checkpointing, quantise=p.quantise)
     return halves, found.sha256
+
+
+class HeadedLLM(Generic[Use]):
+    """A frozen language model with its head for a model that trains nothing: read on first use, and again for another
+    device. It is no submodule, and so is neither trained, nor counted, nor saved.
+
+    Args:
+        name: of the backbone.
+        config: with ``cache_dir`` and ``allow_download``.
+        make: what is made of its tokenizer and the language model, to be used.
+        on_cpu: number format on a CPU; None for the fastest.
+    """
+
+    def __init__(self, name: str, config: Any, make: Callable[[Any, Any], Use], *,
+                 on_cpu: torch.dtype | None = None) -> None:
+        self.name, self._make, self._on_cpu = name, make, on_cpu
+        self._cache, self._allow_download = cache_dir(config["cache_dir"]), bool(config["allow_download"])
+        self._made: tuple[torch.device, Use] | None = None
+
+    def on(self, device: torch.device) -> Use:
+        """What was made, on this device.
+
+        Raises:
+            ConfigError, MissingPackageError: the backbone is not there, or is no language model.
+        """
+        if self._made is None or self._made[0] != device:
+            found = resolve_backbone(self.name, self._allow_download)
+            if found.kind != "llm":
+                raise ConfigError([f"backbone '{self.name}' does not continue texts; name a language model, "
+                                   "e.g. --backbone=smollm2-135m"])
+            dtype = self._on_cpu if self._on_cpu is not None and device.type == "cpu" else compute_dtype(device)
+            self._made = device, self._make(*load_backbone(converted_folder(found, self._cache), device, dtype,
+                                                           head=True))
+        return self._made[1]
 
 
 def tell_cost(p: Any, config: Any, lora: LoraSpec | None, prompts: Tensor, steps: int, outputs: int) -> None:
@@ -179,16 +215,16 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
     if found.kind != "llm":
         raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
                            "model here"])
-    return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
+    return found, converted_folder(found, cache_dir(config["cache_dir"]))
 
 
 def _store(config: Any, origin: dict[str, Any]) -> KeptTexts | None:
     """Where other runs find what a backbone's frozen part makes of texts; None where it is not kept for them."""
     if not config["keep_states"]:
         return None
-    base = Path(config["cache_dir"]) if config["cache_dir"] else cache_dir()
-    return KeptTexts(base / "states", {**origin, "device": torch.device(config["device"]).type,
-                                       "transformers": version("transformers")})
+    place = cache_dir(config["cache_dir"]) / "states"
+    return KeptTexts(place, {**origin, "device": torch.device(config["device"]).type,
+                             "transformers": version("transformers")})
 
 
 def _formats(config: Any, lora: LoraSpec | None) -> tuple[torch.dtype, torch.dtype]:

@@ -69,7 +69,8 @@ class LLMOnlyLoRA(FeatureRecommender):
     @classmethod
     def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
         p = params
-        user, item = (FeatureRequest("llm", side, "tokens", TokenSpec(p.backbone, prompt, p.prompt_max_tokens))
+        user, item = (FeatureRequest("llm", side, "tokens", TokenSpec(
+            p.backbone, prompt, p.prompt_max_tokens, setting="prompt_max_tokens"))
                       for side, prompt in (("user", p.user_prompt), ("item", p.item_prompt)))
         return user, item if p.tuned_items else language_requests(p)[1]
 

@@ -96,13 +96,14 @@ class MINGMoEParams(ModelParams):
 def prompt_request(p: MINGMoEParams) -> FeatureRequest:
     """The wrapped text of a question, a patient or a visit: nothing of it depends on the task."""
     spec = TokenSpec(p.backbone, p.prompts[0], p.prompt_max_tokens, paraphrases=p.prompts[1:],
-                     held_out=p.held_out_prompts, keep="end")
+                     held_out=p.held_out_prompts, keep="end", setting="prompt_max_tokens")
     return FeatureRequest("prompt", "user", "tokens", spec)
 
 
 def answer_request(p: MINGMoEParams, template: str) -> FeatureRequest:
     """What may follow a prompt."""
-    return FeatureRequest("answer", "item", "tokens", TokenSpec(p.backbone, template, p.option_max_tokens, False))
+    spec = TokenSpec(p.backbone, template, p.option_max_tokens, special=False, setting="option_max_tokens")
+    return FeatureRequest("answer", "item", "tokens", spec)
 
 
 class MINGMoE(ChoiceRecommender):

@@ -19,7 +19,7 @@ from ..encoders import EncoderSpec, backbone_sha256, load_template
 from ..evaluation import Evaluation, ItemGroup, RoutingCounts, routing_table
 from ..evaluation.loading import full_sort_batches
 from ..paths import dataset_folds
-from ..processes import count
+from ..processes import count, total
 from ..store import code_version, environment, file_sha256
 from .absence import Removal
 from .measuring import latency, tokens_per_second
@@ -80,6 +80,9 @@ class Facts:
         self.seconds["evaluation"] = evaluation.seconds
         self.test_scored = trainer.test_scored
         self._look_inside(model, evaluation, test)
+        cut, told = int(total(getattr(model, "cut_prompts", 0))), self.data["statistics"]
+        if cut:   # beside the texts that are longer than a prompt may be
+            told["cut"] = {**told.get("cut", {}), "context": cut}
         self.rows_scored = len(evaluation.row_ids)
         if self.imported is None:   # to look a score up is not to predict it
             self.latency = latency(model, test, self.config["device"])

@@ -1,14 +1,20 @@
 """What a section shows of a model's routers."""
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
+from recbole_medmoe.bench.evidence import Reader
+from recbole_medmoe.bench.jobs import Cell
 from recbole_medmoe.bench.reading import section_of
-from recbole_medmoe.bench.report import render_html
+from recbole_medmoe.bench.report import render_html, render_markdown
 from recbole_medmoe.bench.routers import Routers, routers_of
+from recbole_medmoe.bench.suite import Suite
+from recbole_medmoe.bench.suite_report import make_report, write_suite
 from recbole_medmoe.quick_start.stored import StoredRun
 
 UP, DOWN = "model.layers.28.mlp.up_proj", "model.layers.29.mlp.down_proj"
@@ -65,3 +71,38 @@ def test_the_page_shows_the_maps(leave: Callable[..., Any]) -> None:
     runs = [StoredRun.read(leave("MINGMoE", .6, routing=ROUTING)), StoredRun.read(leave("Pop", .5))]
     page = render_html([section_of(runs, ["MINGMoE", "Pop"], "Pop")])
     assert "Routers of MINGMoE" in page and "Routers of Pop" not in page and page.count('class="heat"') > 20
+
+
+def test_markdown_has_the_loads_in_a_table(leave: Callable[..., Any]) -> None:
+    runs = [StoredRun.read(leave("MINGMoE", .6, routing=ROUTING)), StoredRun.read(leave("Pop", .5))]
+    told = render_markdown([section_of(runs, ["MINGMoE", "Pop"], "Pop")])
+    assert "### Routers of MINGMoE" in told and "| MINGMoE | 0.700 | 0.300 |" in told
+
+
+@pytest.mark.parametrize("kind", [{"figure": "tables", "reference": "B"},
+                                  {"figure": "differences", "comparisons": [
+                                      {"row": "A", "against": ["B"], "called": "b"}]}])
+def test_a_suite_leaves_the_maps_as_files_that_its_readme_shows(leave: Callable[..., Any], tmp_path: Path,
+                                                                kind: dict[str, Any]) -> None:
+    suite = Suite.model_validate({"title": "t", "question": "q?", "dataset": "food", "seeds": [0], "splits": ["warm"],
+                                  "metrics": ["map@5"], "rows": {"A": {}, "B": {}}, "name": "mine", **kind})
+    found = {"mine": {Cell("A", "warm"): {0: leave("A", .6, routing=ROUTING)}, Cell("B", "warm"): {0: leave("B", .5)}}}
+    write_suite(make_report([suite], found, Reader([suite])), tmp_path / "out", md=tmp_path / "alone.md")
+    shown = re.findall(r"!\[.*\]\((.*)\)", (tmp_path / "out" / "README.md").read_text())
+    kinds = [name.rpartition("-")[2] for name in shown if "routers" in name]
+    assert kinds == ["load.svg", "together.svg", "groups.svg"]
+    assert {path.name for path in (tmp_path / "out").glob("*.svg")} == set(shown)
+    assert (tmp_path / "out" / "page.html").read_text().count("Routers of A") == 1
+    alone = (tmp_path / "alone.md").read_text()
+    assert "svg" not in alone and "| A | 0.700 | 0.300 |" in alone
+
+
+def test_routers_under_several_conditions_are_named_by_them(leave: Callable[..., Any]) -> None:
+    suite = Suite.model_validate({
+        "title": "t", "question": "q?", "dataset": "food", "seeds": [0], "splits": ["warm", "cold"], "name": "mine",
+        "metrics": ["map@5"], "rows": {"A": {}, "B": {}}, "figure": "differences",
+        "comparisons": [{"row": "A", "against": ["B"], "called": "b"}]})
+    found = {"mine": {Cell(row, split): {0: leave(row, .6, split=split, routing=ROUTING if row == "A" else None)}
+                      for row in "AB" for split in suite.splits}}
+    told = make_report([suite], found, Reader([suite])).routers["mine"]
+    assert [inside.name for inside in told] == ["A, warm", "A, cold"]

@@ -61,6 +61,31 @@ def test_included_suites_are_looked_for_beside_the_file(tmp_path: Path, monkeypa
     assert [suite.name for suite in suites] == ["outer", "inner"] and not faults
 
 
+def test_rows_of_another_suite_come_first_and_a_row_of_the_same_name_replaces_one(tmp_path: Path) -> None:
+    for name, changes in (("other", {}), ("mine", {"rows_of": "other.yaml", "rows": {
+            "Look-up": {"model": "ConditionLookup"}, "BowRidge": None}})):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**GOOD, **changes}, sort_keys=False))
+    suite, faults = parse_suite(tmp_path / "mine.yaml")
+    assert faults == [] and {label: (row.model, row.overrides) for label, row in suite.rows.items()} == {
+        "Pop": (None, {}), "Look-up": ("ConditionLookup", {}), "BowRidge": (None, {})}
+    assert list(suite.rows) == ["Pop", "Look-up", "BowRidge"]
+
+
+def test_a_suite_may_have_no_rows_but_another_suites(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in GOOD.items() if key not in ("rows", "comparisons")} | {
+        "rows_of": "classics", "figure": "tables", "reference": "Pop"}))
+    assert parse_suite(path)[0].rows == load_suites("classics")[0][0].rows
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("histry", "rows_of: no suite 'histry'; did you mean 'history'"), ("zzz", "no suite 'zzz'; valid: choice, claims"),
+    ("claims", "suite 'claims' has no rows"), ("leader_claim", "takes its own from 'leader'; name that one")])
+def test_rows_of_a_suite_that_has_none_are_refused(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _faults(tmp_path, rows_of=name)
+
+
 def test_narrowing_keeps_order_and_drops_broken_pools(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({**GOOD, "pooled": {"both": ["cold_patient", "warm"]}}))

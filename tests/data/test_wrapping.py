@@ -1,6 +1,8 @@
 """WrappedTokens: several templates for the same texts, others for texts that training does not see."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from recbole_medmoe.checks.tiny_llama import make_llama
@@ -47,6 +49,15 @@ def test_the_table_holds_the_ids_of_each_prompt_in_its_row(spec: TokenSpec) -> N
     assert present.tolist() == [True] * len(TEXTS) + [False] and (ids[-1] == PADDING).all()
     for row, wanted in zip(ids, plain.rows(wrapped.prompts(TEXTS, seen))):
         assert row[row != PADDING].tolist() == wanted.tolist()
+
+
+def test_what_is_cut_behind_all_templates_is_told_in_one_line_with_the_key(spec: TokenSpec,
+                                                                           caplog: pytest.LogCaptureFixture) -> None:
+    texts = [f"{text}, {'and so on ' * 30}" for text in TEXTS]
+    short = replace(spec, max_tokens=18, keep="end", setting="prompt_max_tokens")
+    WrappedTokens(short).table([*texts, None, "gout"], [True] * (len(TEXTS) + 2))
+    assert caplog.messages == [f"{len(TEXTS)} of {len(TEXTS) + 1} prompts were longer than prompt_max_tokens (18) and "
+                               "lost their beginning"]
 
 
 def test_what_is_cut_at_the_start_keeps_the_end_and_is_counted(spec: TokenSpec) -> None:

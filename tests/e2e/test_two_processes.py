@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recbole_medmoe.checks.tiny_llama import make_llama
 from recbole_medmoe.config import MedConfig
 from recbole_medmoe.quick_start.running import run_config
 from recbole_medmoe.store import read_record, read_rows
@@ -40,7 +41,7 @@ sys.exit(main(["--model", "Pop,ConditionLookup", "--dataset", "tinyfood", f"--da
 """
 
 
-def _asked(tiny_food: Path, tiny_visits: Path, tiny_choice: Path) -> list[dict[str, Any]]:
+def _asked(tiny_food: Path, tiny_visits: Path, tiny_choice: Path, llama: Path) -> list[dict[str, Any]]:
     small = {"epochs": 3, "device": "cpu", "bootstrap_draws": 50, "eval_batch_size": 600, "train_batch_size": 64}
     food = {"data_path": str(tiny_food.parent), "metrics": ["Recall", "NDCG", "ItemCoverage", "GiniIndex"],
             "valid_metric": "NDCG@5", **small}
@@ -48,7 +49,22 @@ def _asked(tiny_food: Path, tiny_visits: Path, tiny_choice: Path) -> list[dict[s
             {"model": "RETAIN", "dataset": tiny_visits.name, "split": "patient",
              "overrides": {"data_path": str(tiny_visits.parent), **small, "dropout": 0.0}},
             {"model": "OptionPosition", "dataset": tiny_choice.name,
-             "overrides": {"data_path": str(tiny_choice.parent), **small}}]
+             "overrides": {"data_path": str(tiny_choice.parent), **small}},
+            {"model": "MINGMoE", "dataset": tiny_choice.name,
+             "overrides": {"data_path": str(tiny_choice.parent), **small, "epochs": 1, "eval_batch_size": 2,
+                           "backbone": str(llama), "tuned_layers": 1, "lora_dropout": 0.0, "train_share": 1.0,
+                           "prompt_max_tokens": 200, "min_group": 2}}]
+
+
+def _assert_same_routing(both: Any, alone: Any) -> None:
+    """Choices of the experts, counted by both processes on their rows, or no routers at all."""
+    if alone is None:
+        assert both is None
+        return
+    assert both["tokens"] == alone["tokens"] and list(both["groups"]) == list(alone["groups"])
+    for name, told in alone["layers"].items():
+        for key in ("load", "weight", "together"):
+            assert np.allclose(both["layers"][name][key], told[key], atol=0.01), (name, key)
 
 
 @pytest.mark.e2e
@@ -56,7 +72,7 @@ def _asked(tiny_food: Path, tiny_visits: Path, tiny_choice: Path) -> list[dict[s
 def test_two_processes_train_and_score_what_one_does(
         tiny_food: Path, tiny_visits: Path, tiny_choice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = _asked(tiny_food, tiny_visits, tiny_choice)
+    asked = _asked(tiny_food, tiny_visits, tiny_choice, make_llama(tmp_path / "llama"))
     (tmp_path / "two.py").write_text(_SCRIPT)
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone",
                            "--local_addr", "127.0.0.1", "two.py", json.dumps(asked)],
@@ -79,6 +95,7 @@ def test_two_processes_train_and_score_what_one_does(
         record, rows = read_record(tmp_path / told["folder"]), read_rows(tmp_path / told["folder"])
         assert record["training"]["processes"] == 2 and alone.record["training"]["processes"] == 1
         assert record["evaluation"]["metrics"] == told["metrics"] and len(rows["row"]) == len(told["rows"])
+        _assert_same_routing(record["routing"], alone.record["routing"])
         own = read_rows(alone.folder)
         for name in alone.evaluation.columns:
             assert np.allclose(rows[name], own[name], atol=TOLERANCE), name

@@ -15,6 +15,7 @@ from recbole_medmoe.errors import ConfigError
 
 from peft import get_peft_model
 
+from tests.encoders.meters import Meters
 from tests.encoders.whole_prompts import table, tables, whole_prompts
 
 CPU, FULL = torch.device("cpu"), torch.float32
@@ -107,6 +108,40 @@ def test_a_later_run_finds_what_is_kept_in_the_store(tiny_llama: Path, tmp_path:
     second = halves_of(tiny_llama, store=KeptTexts(tmp_path, {}))
     scorer, shapes = PrefixScorer(second), lower_passes(second, monkeypatch)
     assert torch.equal(scorer.score(table(PREFIXES), tables(OPTIONS)), wanted) and not shapes
+
+
+@pytest.mark.parametrize("way", ["train", "score", "states"])
+def test_the_store_is_asked_once_however_many_chunks_there_are(tiny_llama: Path, tmp_path: Path, way: str,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    halves = halves_of(tiny_llama, store=KeptTexts(tmp_path, {}))
+    scorer, asked = PrefixScorer(halves, batch_tokens=25), []
+    monkeypatch.setattr(KeptTexts, "get", lambda self, texts: asked.append(len(list(texts))) or {})
+    if way == "states":
+        halves.states(table(PREFIXES), 25)
+    else:
+        (scorer if way == "train" else scorer.score)(table(PREFIXES), tables(OPTIONS))
+    assert asked == [3 if way == "states" else 9]
+
+
+@pytest.mark.parametrize(("chunks", "shown"), [(7, False), (9, True)])
+def test_progress_is_shown_where_many_texts_are_read_for_the_first_time(
+        tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, chunks: int, shown: bool) -> None:
+    meters = Meters(monkeypatch, "halves")
+    halves = halves_of(tiny_llama, progress=True)
+    texts = torch.randint(0, 256, (chunks, 6))
+    halves.states(texts, 6)
+    halves.states(texts, 6)
+    assert meters.told == [("frozen layers read the texts", 6 * chunks, shown, 6 * chunks),
+                           ("frozen layers read the texts", 0, False, 0)]
+
+
+@pytest.mark.parametrize("way", ["train", "score"])
+def test_progress_counts_each_new_token_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    scorer = PrefixScorer(halves_of(tiny_llama), batch_tokens=25)
+    meters = Meters(monkeypatch, "halves")
+    (scorer if way == "train" else scorer.score)(table(PREFIXES), tables(OPTIONS))
+    size = sum(map(len, PREFIXES)) + sum(len(option) - 1 for own in OPTIONS for option in own)
+    assert [(total, done) for _, total, _, done in meters.told] == [(size, size)]
 
 
 def test_gradients_reach_the_adapter_and_nothing_else(tiny_llama: Path) -> None:

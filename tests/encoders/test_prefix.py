@@ -142,12 +142,14 @@ def test_questions_without_any_option_have_0(llama: Any) -> None:
         assert torch.equal(way(table(PREFIXES), none), torch.zeros(4, 2))
 
 
-def test_a_prefix_beyond_the_context_loses_its_beginning_and_is_counted(llama: Any) -> None:
+def test_a_prefix_beyond_the_context_loses_its_beginning_and_is_counted_once(llama: Any) -> None:
     scorer, own = PrefixScorer(llama, "sum"), tables([OPTIONS[0]])
     long, kept = WORDS * 24, (WORDS * 24)[-(1024 - len(OPTIONS[0][2])):]
     assert torch.equal(scorer.score(table([long]), own), scorer.score(table([kept]), own))
     scorer.score(table([long]), own)
     scorer.score(table([WORDS]), own)
+    assert scorer.cut == 1
+    scorer.score(table([[*WORDS, *long]]), own)
     assert scorer.cut == 2
 
 

@@ -14,6 +14,8 @@ from recbole_medmoe.encoders.reader import PromptReader
 from recbole_medmoe.encoders.split import SplitBackbone
 from recbole_medmoe.encoders.tokens import PADDING
 
+from tests.encoders.meters import Meters
+
 LENGTHS = [4, 9, 0, 2, 9, 6]
 
 
@@ -159,6 +161,15 @@ def test_a_later_run_reads_nothing_that_the_store_has(tiny_llama: Path, table: A
         read, counted[:] = sum(counted), []
     assert read == 0
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(("texts", "shown"), [(7, False), (9, True)])
+def test_progress_is_shown_where_many_texts_are_read_for_the_first_time(
+        tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, texts: int, shown: bool) -> None:
+    meters, model = Meters(monkeypatch, "reader"), reader(tiny_llama, batch_tokens=6)
+    model.progress = True
+    model(torch.randint(0, 256, (texts, 6)), torch.ones(texts, dtype=torch.bool))
+    assert meters.told == [("frozen layers read the texts", 6 * texts, shown, 6 * texts)]
 
 
 def test_the_store_has_what_is_tuned_from_not_what_was_tuned(tiny_llama: Path, table: Any, tmp_path: Path) -> None:

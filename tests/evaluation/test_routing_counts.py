@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,6 +114,48 @@ def test_groups_equal_loops_over_their_rows(layers: list[MoLoRA], counts: Routin
         apart.append(sum(share * math.log(share / other) for share, other in zip(load, whole) if share))
         assert told["layers"][layer.name]["specialisation"] == pytest.approx(apart[-1])
     assert told["groups"]["odd"]["n"] == 3 and told["groups"]["odd"]["specialisation"] == pytest.approx(sum(apart) / 2)
+
+
+class Processes:
+    """Two processes as threads, in the place of `processes`."""
+
+    def __init__(self) -> None:
+        self.meet, self.own, self.parts = threading.Barrier(2), threading.local(), {}
+
+    def count(self) -> int:
+        return 2
+
+    def gather_rows(self, array: np.ndarray) -> np.ndarray:
+        self.parts[self.own.rank] = array
+        self.meet.wait(timeout=30)
+        whole = np.concatenate([self.parts[0], self.parts[1]])
+        self.meet.wait(timeout=30)
+        return whole
+
+
+@pytest.mark.parametrize("first", [2, 4, 6])
+def test_two_processes_have_the_counts_of_both(layers: list[MoLoRA], counts: RoutingCounts, first: int,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    both, made = Processes(), [RoutingCounts(), RoutingCounts()]
+    for start in range(0, 6, 2):   # the second one may have no row
+        own = made[start >= first]
+        own.begin(torch.tensor(IDS[start:start + 2]))
+        run_rows(layers, IDS[start:start + 2], own)
+
+    def gather(rank: int) -> dict[str, Any]:
+        both.own.rank = rank
+        made[rank].gather()
+        return made[rank].table(ROWS, GROUPS, min_group=3)
+
+    monkeypatch.setattr("recbole_medmoe.evaluation.routing.processes", both)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(gather, range(2)))
+    alone = counts.table(ROWS, GROUPS, min_group=3)
+    assert found[0] == found[1] and list(found[0]["layers"]) == list(alone["layers"])
+    for name, told in alone["layers"].items():
+        assert all(np.allclose(found[0]["layers"][name][key], value, atol=1e-6) for key, value in told.items())
+    assert found[0]["groups"]["odd"]["layers"] == alone["groups"]["odd"]["layers"]
+    assert found[0]["tokens"] == alone["tokens"] and found[0]["load"] == pytest.approx(alone["load"])
 
 
 def test_groups_below_the_floor_are_left_out(counts: RoutingCounts) -> None:

@@ -34,7 +34,7 @@ def build(llama: str, tmp_path: Path) -> Callable[..., AdaptedLLM]:
 
     def make(adapter: str, labels: tuple[str, ...] = ("a", "b"), **keys: Any) -> AdaptedLLM:
         config: dict[str, Any] = {"device": "cpu", "precision": "no", "cache_dir": str(tmp_path), "keep_states": False,
-                                  "allow_download": False}
+                                  "allow_download": False, "progress": False}
         chosen = {"backbone": llama, "tuned_layers": 1, "lora_dropout": 0.0, "adapter": adapter, **keys}
         torch.manual_seed(0)
         return AdaptedLLM(MINGMoEParams.model_validate({**defaults, **chosen}), config, labels)

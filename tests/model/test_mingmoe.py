@@ -52,6 +52,14 @@ def test_test_questions_are_wrapped_in_words_that_training_never_saw(make: Calla
     assert trained and held_out and not trained & held_out
 
 
+def test_cut_questions_and_cut_options_are_counted_for_the_record(make: Callable[..., Any]) -> None:
+    dataset = make("choice", prompt_max_tokens=90, option_max_tokens=4)[1]._dataset
+    longer = {side: sum(len(text) > most for text in dataset.texts(side).values())
+              for side, most in (("user", 90), ("item", 3))}   # a token per letter; a space stands before an option
+    assert longer["item"] and dataset.statistics["cut"]["item_answer"] == longer["item"]
+    assert dataset.statistics["cut"]["user_prompt"] >= longer["user"]
+
+
 def test_the_loss_answer_is_that_of_the_right_option_alone(make: Callable[..., Any]) -> None:
     model, train = make("choice", loss="answer")
     model.eval()

@@ -6,7 +6,6 @@ medications of the data set ("out of corpus"). Nothing is trained.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Iterator
 
 import torch
@@ -15,12 +14,9 @@ from torch import Tensor
 
 from ...data.requests import FeatureRequest, VisitPromptSpec
 from ...data.visit_tables import MEDICATIONS
-from ...encoders import PADDING, resolve_backbone
-from ...encoders.gguf import converted_folder
-from ...encoders.hardware import compute_dtype
-from ...encoders.loading import load_backbone
+from ...encoders import PADDING
 from ...encoders.writer import Line, LineWriter
-from ...errors import ConfigError
+from ..backbone import HeadedLLM
 from ..base import Features, ModelParams
 from ..visit import VisitRecommender
 from .closed_form import ClosedForm
@@ -63,13 +59,13 @@ class LLMGenerate(ClosedForm, VisitRecommender):
 
     def __init__(self, config: Any, source: Any) -> None:
         super().__init__(config, source)
-        self._allow_download = bool(config["allow_download"])
-        self._cache = Path(config["cache_dir"]) if config["cache_dir"] else None
-        self._batch_tokens = config["encode_batch_tokens"] or 4096
-        self._progress = "auto" if config["progress"] is None else config["progress"]
+        p, batch_tokens = self.params, config["encode_batch_tokens"] or 4096
+        progress = "auto" if config["progress"] is None else config["progress"]
+        # In bfloat16 the batch decides between tokens that are nearly alike; a CPU gains too little by it.
+        self._llm = HeadedLLM(p.backbone, config, lambda tokenizer, model: LineWriter(
+            tokenizer, model, p.max_new_tokens, batch_tokens, progress), on_cpu=torch.float32)
         called = self.states["user_prompt"]["names"][MEDICATIONS]
         self._names = WrittenNames([called.get(token, token) for token in self.item_tokens], self.params.synonyms)
-        self._loaded: tuple[torch.device, LineWriter] | None = None
         self._written: dict[bytes, Line] = {}
 
     @classmethod
@@ -121,20 +117,5 @@ class LLMGenerate(ClosedForm, VisitRecommender):
         new = {key: prompt.tolist() for key, prompt, there in zip(keys, prompts, present.tolist())
                if there and key not in self._written}
         if new:
-            self._written.update(zip(new, self._writer().write(list(new.values()))))
+            self._written.update(zip(new, self._llm.on(self.fake_loss.device).write(list(new.values()))))
         return [self._written[key] if there else None for key, there in zip(keys, present.tolist())]
-
-    def _writer(self) -> LineWriter:
-        """The language model, on the device where the model is."""
-        device = self.fake_loss.device
-        if self._loaded is None or self._loaded[0] != device:
-            backbone = resolve_backbone(self.params.backbone, self._allow_download)
-            if backbone.kind != "llm":
-                raise ConfigError([f"backbone '{self.params.backbone}' does not continue texts; name a language model, "
-                                   "e.g. --backbone=smollm2-135m"])
-            # In bfloat16 the batch decides between tokens that are nearly alike; a CPU gains too little by it.
-            dtype = torch.float32 if device.type == "cpu" else compute_dtype(device)
-            tokenizer, model = load_backbone(converted_folder(backbone, self._cache), device, dtype, head=True)
-            self._loaded = device, LineWriter(tokenizer, model, self.params.max_new_tokens, self._batch_tokens,
-                                              self._progress)
-        return self._loaded[1]

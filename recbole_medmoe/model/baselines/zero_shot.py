@@ -13,12 +13,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ...data.requests import FeatureRequest, TokenSpec
-from ...encoders import PrefixScorer, PromptTokenizer, resolve_backbone
-from ...encoders.gguf import converted_folder
-from ...encoders.hardware import compute_dtype
-from ...encoders.loading import load_backbone
+from ...encoders import PrefixScorer, PromptTokenizer
 from ...encoders.progress import meter
-from ...errors import ConfigError
+from ..backbone import HeadedLLM
 from ..base import Features, ModelParams
 from .closed_form import ClosedForm
 
@@ -56,22 +53,23 @@ class LLMOnlyZeroShot(ClosedForm):
 
     def __init__(self, config: Any, source: Any) -> None:
         super().__init__(config, source)
-        self._allow_download = bool(config["allow_download"])
-        self._cache = Path(config["cache_dir"]) if config["cache_dir"] else None
-        self._batch_tokens = config["encode_batch_tokens"] or 4096
+        p, batch_tokens = self.params, config["encode_batch_tokens"] or 4096
         self._progress = "auto" if config["progress"] is None else config["progress"]
-        self._loaded: tuple[torch.device, Any, PrefixScorer] | None = None
+        self._llm: HeadedLLM[tuple[Any, PrefixScorer]] = HeadedLLM(
+            p.backbone, config, lambda tokenizer, model: (tokenizer, PrefixScorer(model, p.normalise, batch_tokens)))
         self.prior = self.place(self.n_items)  # log-likelihood of each name after the empty prompt
 
     @classmethod
     def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
-        prompt = TokenSpec(params.backbone, params.user_prompt, params.prompt_max_tokens)
-        name = TokenSpec(params.backbone, params.item_name, params.name_max_tokens, special=False)
+        prompt = TokenSpec(params.backbone, params.user_prompt, params.prompt_max_tokens,
+                           setting="prompt_max_tokens")
+        name = TokenSpec(params.backbone, params.item_name, params.name_max_tokens, special=False,
+                         setting="name_max_tokens")
         return FeatureRequest("prompt", "user", "tokens", prompt), FeatureRequest("name", "item", "tokens", name)
 
     def solve(self, users: Tensor, targets: Tensor) -> None:
         """Reads the names after the empty prompt; no training row is looked at."""
-        tokenizer, scorer = self._language_model()
+        tokenizer, scorer = self._llm.on(self.prior.device)
         empty = PromptTokenizer(tokenizer, self.params.user_prompt, self.params.prompt_max_tokens).rows([""])[0]
         names, there = self._names(self.item_inputs())
         if len(names):
@@ -81,7 +79,7 @@ class LLMOnlyZeroShot(ClosedForm):
     def forward(self, users: Features, items: Features) -> Tensor:
         (prompts, known), (names, there) = users["prompt"], self._names(items)
         scores = self.prior.expand(len(prompts), -1).clone()  # [B, I]
-        _, scorer = self._language_model()
+        _, scorer = self._llm.on(self.prior.device)
         rows = known.nonzero().squeeze(-1).tolist() if len(names) else []
         shown: str | bool = self._progress if len(rows) > 1 else False
         with meter(f"reading with {Path(self.params.backbone).name}", len(rows), "patients", shown) as advance:
@@ -93,25 +91,12 @@ class LLMOnlyZeroShot(ClosedForm):
         lowest = scores.min(-1, keepdim=True).values  # an item without a name has nothing that speaks for it
         return torch.where(there, scores, lowest - 1)
 
+    @property
+    def cut_prompts(self) -> int:
+        """Different prompts that lost their beginning so far, since the LLM's context has no room for them."""
+        return self._llm.on(self.prior.device)[1].cut
+
     def _names(self, items: Features) -> tuple[Tensor, Tensor]:
         """Token ids [N, S] of the names that are there, and which are [I] bool."""
         ids, there = items["name"]
         return ids[there], there
-
-    def _language_model(self) -> tuple[Any, PrefixScorer]:
-        """Tokenizer and scorer, on the device where the model is.
-
-        Raises:
-            ConfigError, MissingPackageError: the backbone is not there, or is no language model.
-        """
-        device = self.prior.device
-        if self._loaded is None or self._loaded[0] != device:
-            backbone = resolve_backbone(self.params.backbone, self._allow_download)
-            if backbone.kind != "llm":
-                raise ConfigError([f"backbone '{self.params.backbone}' does not continue texts; name a language model, "
-                                   "e.g. --backbone=smollm2-135m"])
-            tokenizer, model = load_backbone(converted_folder(backbone, self._cache), device, compute_dtype(device),
-                                             head=True)
-            scorer = PrefixScorer(model, self.params.normalise, self._batch_tokens)
-            self._loaded = device, tokenizer, scorer
-        return self._loaded[1:]

@@ -1,6 +1,8 @@
 """LLMOnlyZeroShot on the tiny language model."""
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any, Callable
 
@@ -125,3 +127,13 @@ def test_a_run_folder_scores_new_patients_as_the_model_did(tiny_food: Path, tmp_
     wanted = result.model.score_features(_users(result.model, TEXT))[:, 1:].numpy()
     assert trained.keys == ["text"] and (trained.score([{"text": TEXT}]) == wanted).all()
     assert result.record["model"]["backbone"][0]["name"] == str(llama)
+
+
+def test_prompts_that_the_context_cuts_are_counted_in_the_record(tiny_food: Path, tmp_path: Path, llama: Path) -> None:
+    small = shutil.copytree(llama, tmp_path / "small")
+    config = json.loads((small / "config.json").read_text())
+    (small / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 120}))
+    result = run("LLMOnlyZeroShot", "tinyfood", runs_dir=tmp_path / "runs",
+                 overrides={"data_path": str(tiny_food.parent), "backbone": str(small), "name_max_tokens": 20})
+    test = len(result.evaluation.row_ids)
+    assert test <= result.record["data"]["statistics"]["cut"]["context"] <= len(result.dataset.user_tokens)
