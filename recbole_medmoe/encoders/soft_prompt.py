@@ -57,24 +57,32 @@ class SoftPromptBackbone(nn.Module):
         # The first token of a text collects attention and is many times as long as the others.
         self.length = float((first[1:] if len(first) > 1 else first).float().norm(dim=-1).mean())
 
+    def train(self, mode: bool = True) -> SoftPromptBackbone:
+        """As in torch, but a frozen model stays in evaluation: it drops nothing, and what is kept of it holds."""
+        super().train(mode)
+        self.halves.train(mode and self.is_tuned)
+        return self
+
     @torch.no_grad()
-    def texts(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """What the lower half makes of N texts, each after the beginning; kept, so that each is read once.
+    def texts(self, rows: Sequence[Tensor], keep: bool = True) -> list[Tensor]:
+        """What the lower half makes of N texts, each after the beginning.
 
         Args:
             rows: token ids [T] each, at least one; on the CPU.
+            keep: what it makes of a text is kept, so that each is read once; else all are read now.
 
         Returns:
             N states [T, W] in the lower half's number format.
         """
         keys = [row.numpy().tobytes() for row in rows]
-        new = list({key: row for key, row in zip(keys, rows) if key not in self._texts}.items())
+        kept = self._texts if keep else {}
+        new = list({key: row for key, row in zip(keys, rows) if key not in kept}.items())
         lengths = [len(self.beginning) + len(row) for _, row in new]
         for batch in token_batches(lengths, self.batch_tokens):
             states = self._read_below([new[place][1] for place in batch])
             for place, state in zip(batch, states):
-                self._texts[new[place][0]] = state[:len(new[place][1])].clone()
-        return [self._texts[key] for key in keys]
+                kept[new[place][0]] = state[:len(new[place][1])].clone()
+        return [kept[key] for key in keys]
 
     def read(self, states: Tensor, mask: Tensor) -> Tensor:
         """Runs the upper half over B prompts, after the beginning.

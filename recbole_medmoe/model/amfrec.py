@@ -14,12 +14,14 @@ that weighs modalities per sample, alignment by instruction tuning, nothing trai
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from .. import processes
 from ..data.history_patients import HISTORY
 from ..data.requests import FeatureRequest
 from ..encoders import PADDING, PromptTokenizer
@@ -60,9 +62,12 @@ class AMFRec(HistoryRecommender):
             Path(config["cache_dir"]) if config["cache_dir"] else None), allow_download=bool(config["allow_download"]))
         between, question = (words.ids([text])[0] for text in fixed)
         self.prompts = HybridPrompt(llm, between, question, whole_titles=p.title_tokens == "all",
-                                    history_items=p.history_items, max_tokens=p.prompt_max_tokens)
+                                    history_items=p.history_items, max_tokens=p.prompt_max_tokens,
+                                    user_tokens=p.most_user_tokens)
+        self.keeps_users = True
+        for part in self.inputs.values():
+            part.hide = 0.0  # `_shown` does that
         for name in self.names:  # a weight of 0, and no learned vector, stands in for what is missing
-            self.inputs[f"item_{name}"].hide = 0.0
             self.inputs[f"item_{name}"].absent.requires_grad_(False)
         widths = {name: self.width("item", name) for name in self.names}
         user_width = self.width("user", "text") if p.user_text == "vector" else 0
@@ -94,14 +99,22 @@ class AMFRec(HistoryRecommender):
     def feature_requests(cls, params: Any) -> tuple[FeatureRequest, ...]:
         return amfrec_requests(params)
 
+    def _shown(self, items: Features) -> Features:
+        """Items as training shows them: each modality of an item is hidden with probability ``modality_dropout``, its
+        title and its text by one draw."""
+        share, shown = self.params.modality_dropout, dict(items)
+        if not self.training or not share:
+            return items
+        for names in (("title", "text"), *((name,) for name in self.names if name != "text")):
+            stays = torch.rand(self.n_items, device=self.prompts.special.device) >= share
+            shown |= {name: (items[name][0], items[name][1] & stays) for name in names}
+        return shown
+
     def _known(self, items: Features) -> Known | None:
-        """What is known of all items beside their words, None where there are no modalities; training hides each
-        modality of an item with probability ``modality_dropout``."""
+        """What is known of all items beside their words, None where there are no modalities."""
         rows, there = [], []
         for name in self.names:
             matrix, present = items[name]
-            if self.training and self.params.modality_dropout:
-                present = present & (torch.rand(len(present), device=present.device) >= self.params.modality_dropout)
             rows.append(self.inputs[f"item_{name}"](matrix, present) * present.unsqueeze(-1))
             there.append(present)
         return None if self.fusion is None else self.fusion(rows, torch.stack(there, dim=-1))
@@ -113,8 +126,9 @@ class AMFRec(HistoryRecommender):
         if self.about is not None:
             tokens = self.about(self.read("user", users, "text"))[0]  # [B, 1, W]
             return [token if there else nothing for token, there in zip(tokens, users["text"][1].tolist())]
-        told = self.prompts.texts(users["prompt"], range(count)) if self.params.user_text == "tokens" else {}
-        return [told.get(row, nothing) for row in range(count)]
+        if self.params.user_text == "tokens":
+            return self.prompts.each(users["prompt"], range(count), self.keeps_users)
+        return [nothing] * count
 
     def _user_states(self, lists: Tensor, users: Features, m: Known | None) -> Tensor:
         """Mean features of the items up to each place of the lists [B, L], and the user's text -> [B, L + 1, S]; place
@@ -129,25 +143,21 @@ class AMFRec(HistoryRecommender):
         return torch.cat([states, text.expand(-1, states.shape[1], -1)], dim=-1)
 
     def _prepare(self, users: Features, items: Features,
-                 then: Tensor | None = None) -> tuple[Known | None, Prompts, Tensor, Tensor]:
+                 then: list[Tensor] | None = None) -> tuple[Known | None, Prompts, Tensor, Tensor]:
         """What is known of the items, the prompts, the items that they tell [B, L], the user's states [B, L + 1, S].
 
         In float32 whatever the precision: a frozen LLM makes much of small differences between soft tokens.
         """
         with torch.autocast(self.prompts.special.device.type, enabled=False):
-            return self._prepare_exactly(users, items, then)
-
-    def _prepare_exactly(self, users: Features, items: Features,
-                         then: Tensor | None) -> tuple[Known | None, Prompts, Tensor, Tensor]:
-        titles, about, m = items["title"], self._about(users), self._known(items)
-        there = torch.zeros_like(titles[1]) if m is None else m.present.any(-1)  # [I]
-        lists = self.prompts.lists(users[HISTORY][0], titles, there * self.params.soft_tokens, about)
-        states = self._user_states(lists, users, m)
-        if m is None or self.fusion is None:
-            soft = states.new_zeros(*lists.shape, 0, self.prompts.llm.width)
-        else:
-            soft, _ = self.fusion.soft(m, lists, self.fusion.weights(m, lists, states[:, 1:]))  # [B, L, K, W]
-        return m, self.prompts.weave(lists, titles, soft, there[lists], about, then), lists, states
+            titles, about, m = items["title"], self._about(users), self._known(items)
+            there = torch.zeros_like(titles[1]) if m is None else m.present.any(-1)  # [I]
+            lists = self.prompts.lists(users[HISTORY][0], titles, there * self.params.soft_tokens, about)
+            states = self._user_states(lists, users, m)
+            if m is None or self.fusion is None:
+                soft = states.new_zeros(*lists.shape, 0, self.prompts.llm.width)
+            else:
+                soft, _ = self.fusion.soft(m, lists, self.fusion.weights(m, lists, states[:, 1:]))  # [B, L, K, W]
+            return m, self.prompts.weave(lists, titles, soft, there[lists], about, then), lists, states
 
     def _match(self, h: Tensor, users: Tensor, items: Features, m: Known | None, kind: str = "answer") -> Tensor:
         """Catalogue scores of the LLM's states h [N, W], for user states [N, S] -> [N, I]."""
@@ -177,11 +187,11 @@ class AMFRec(HistoryRecommender):
     def calculate_loss(self, interaction: Any) -> Any:
         """Cross-entropy of the next item over the catalogue, ``place_weight`` times that of each item of the list after
         those before it, and the mean next-token loss of the next item's title, as far as ``losses`` names them."""
-        p, wanted = self.params, interaction[self.ITEM_ID]
-        users, items = self.user_features(interaction), self.item_inputs()
+        p, wanted, every = self.params, interaction[self.ITEM_ID], self.item_inputs()
+        items, titles = self._shown(every), every["title"][0][wanted]  # [B, T]
         with_title = "title" in p.losses
-        m, prompts, lists, states = self._prepare(users, items, wanted if with_title else None)
-        titles = items["title"][0][wanted]  # [B, T]
+        then = self.prompts.each(every["title"], wanted.tolist()) if with_title else None
+        m, prompts, lists, states = self._prepare(self.user_features(interaction), items, then)
         after = torch.arange(titles.shape[1] if with_title else 1, device=wanted.device)
         h = self.prompts.read(prompts, torch.cat([prompts.ends, prompts.answer.unsqueeze(1) + after], dim=1))
         losses: list[Tensor] = []
@@ -200,6 +210,7 @@ class AMFRec(HistoryRecommender):
             self.standard["answer"].fit(h[:, -1].detach())
             if self.params.place_weight:
                 self.standard["place"].fit(h[:, :-1][known].detach())
+            processes.share_buffers(self.standard)
             self.is_fitted.fill_(True)  # type: ignore[operator]
         found = [self.pair_loss(self._match(h[:, -1], states[rows, known.sum(-1)], items, m), rows, wanted)]
         if self.params.place_weight:
@@ -221,15 +232,24 @@ class AMFRec(HistoryRecommender):
         alone = self.params.candidates is None
         return self._scores(users, self.item_inputs(), wanted if alone else None)[row, pairs]
 
+    @contextmanager
+    def nothing_kept(self) -> Iterator[None]:
+        """Within it a user's own words are read anew; titles are the items' and stay kept."""
+        self.keeps_users = False
+        try:
+            yield
+        finally:
+            self.keeps_users = True
+
     @torch.no_grad()
     def diagnostics(self, users: Features, items: Features) -> dict[str, Tensor]:
         """Means over the items told to each of B users: ``modalities`` [B, M], their weights, and ``experts`` [B, M E],
         what each expert adds; nothing where there are no modalities."""
         m = self._known(items)
+        soft = items["title"][1] * 0 if m is None else m.present.any(-1) * self.params.soft_tokens
+        lists = self.prompts.lists(users[HISTORY][0], items["title"], soft, self._about(users))
         if m is None or self.fusion is None:
             return {}
-        lists = self.prompts.lists(users[HISTORY][0], items["title"],
-                                   m.present.any(-1) * self.params.soft_tokens, self._about(users))
         weights = self.fusion.weights(m, lists, self._user_states(lists, users, m)[:, 1:])  # [B, L, M]
         told = {"experts": self.fusion.soft(m, lists, weights)[1]}
         told |= {} if self.params.fusion == "concat" else {"modalities": weights}

@@ -34,6 +34,11 @@ class PromptParams(ModelParams):
     prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; the oldest items give way; our choice")
     batch_tokens: int = Field(ge=1, description="most tokens through the LLM at once, padding included; our choice")
 
+    @property
+    def most_user_tokens(self) -> int:
+        """Most tokens that a prompt tells of a user."""
+        return self.user_max_tokens if self.user_text == "tokens" else int(self.user_text == "vector")
+
 
 class FusionParams(ModelParams):
     """Which modalities there are, and how they become soft tokens."""
@@ -57,7 +62,7 @@ class FusionParams(ModelParams):
     soft_tokens: int = Field(ge=1, description="K, soft tokens of an item; our choice")
     gate_hidden: int = Field(ge=1, description="D inside the gate over the modalities; our choice")
     modality_dropout: float = Field(ge=0, lt=1, description="share of the items whose modality training hides, each "
-                                                            "modality by itself; our choice")
+                                                            "modality by itself, title and text together; our choice")
 
     @property
     def used_modalities(self) -> tuple[str, ...]:
@@ -119,7 +124,8 @@ def amfrec_requests(p: AMFRecParams) -> tuple[FeatureRequest, ...]:
     """Titles, and of items and users what the parameters name."""
     text = EncoderSpec("text", p.text_encoder, "mean", max_tokens=p.text_max_tokens)
     spoken = TokenSpec(p.backbone, p.title_prompt, p.title_max_tokens, special=False)
-    requests = [FeatureRequest("title", "item", "tokens", spoken), FeatureRequest("text", "item", "text", text)]
+    requests = [FeatureRequest("title", "item", "tokens", spoken, optional=True),  # data of MMRec's layout has none
+                FeatureRequest("text", "item", "text", text)]
     if "image" in p.used_modalities:
         image = EncoderSpec("image", p.image_encoder, "pool")
         requests.append(FeatureRequest("image", "item", "image", image, optional=True))

@@ -67,11 +67,12 @@ def soft_prompt_backbone(p: Any, config: Any, lora: LoraSpec | None, beginning: 
     saved.
 
     Args:
-        p: a model's parameters, with ``backbone``, ``soft_layer``, ``prompt_max_tokens`` and ``batch_tokens``.
+        p: a model's parameters, with ``backbone``, ``soft_layer``, ``prompt_max_tokens``, ``title_max_tokens`` and
+            ``batch_tokens``.
         config: as in `read_backbone`.
         lora: adapters on the blocks above ``soft_layer``; None freezes all.
         beginning: words that every prompt begins with.
-        with_head: with what predicts the next token.
+        with_head: with what predicts the next token; a title may then follow a prompt.
 
     Raises:
         ConfigError, MissingPackageError: as `read_backbone`; a layer that is not there, or a backbone without a table
@@ -85,7 +86,7 @@ def soft_prompt_backbone(p: Any, config: Any, lora: LoraSpec | None, beginning: 
     lower, upper = _formats(config, lora)
     halves = SplitBackbone(folder, tuned=depth - p.soft_layer, kind="last", layers=(), lora=lora, device=device,
                            lower_dtype=lower, upper_dtype=upper)
-    _check_context(p, halves)
+    _check_context(p, halves, p.title_max_tokens if with_head else 0)
     tokenizer = PromptTokenizer(load_tokenizer(folder), None, p.prompt_max_tokens)
     head = load_backbone(folder, device, upper, head=True)[1].get_output_embeddings() if with_head else None
     whole = SoftPromptBackbone(halves, tokenizer.ids([beginning])[0], p.batch_tokens, head)
@@ -93,10 +94,11 @@ def soft_prompt_backbone(p: Any, config: Any, lora: LoraSpec | None, beginning: 
     return whole
 
 
-def _check_context(p: Any, halves: SplitBackbone) -> None:
-    """Raises `ConfigError` for prompts that the backbone does not take."""
-    if halves.limit is not None and p.prompt_max_tokens > halves.limit:
-        raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}: backbone '{p.backbone}' takes at most "
+def _check_context(p: Any, halves: SplitBackbone, title: int = 0) -> None:
+    """Raises `ConfigError` for prompts, and titles of so many tokens after them, that the backbone does not take."""
+    if halves.limit is not None and p.prompt_max_tokens + title > halves.limit:
+        after = f" and title_max_tokens {title}" if title else ""
+        raise ConfigError([f"prompt_max_tokens {p.prompt_max_tokens}{after}: backbone '{p.backbone}' takes at most "
                            f"{halves.limit}"])
 
 
@@ -175,8 +177,8 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
     """A language model and its folder."""
     found = resolve_backbone(p.backbone, bool(config["allow_download"]))
     if found.kind != "llm":
-        raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
-                           "model here"])
+        raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; take a language model "
+                           "here, e.g. smollm2-135m"])
     return found, converted_folder(found, Path(config["cache_dir"]) if config["cache_dir"] else None)
 
 

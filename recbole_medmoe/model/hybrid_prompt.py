@@ -68,28 +68,35 @@ class HybridPrompt(nn.Module):
         whole_titles: titles by all of their tokens, else by the state of the last one, which has read the others.
         history_items: most items of a list that are told, the last ones.
         max_tokens: longest prompt, its beginning included; where a list does not fit, its oldest items are left out.
+        user_tokens: most tokens that are told of a user.
 
     Attributes:
-        cut: lists so far that lost items because the prompt was full.
+        lists_cut: lists so far that lost items because the prompt was full.
     """
 
     def __init__(self, llm: SoftPromptBackbone, between: Sequence[int], question: Sequence[int], *, whole_titles: bool,
-                 history_items: int, max_tokens: int) -> None:
+                 history_items: int, max_tokens: int, user_tokens: int) -> None:
         super().__init__()
         self.llm, self.whole_titles, self.history_items = llm, whole_titles, history_items
         self.fixed = [torch.tensor(ids, dtype=torch.int64) for ids in (between, question)]
         self.special = nn.Parameter(torch.randn(2, llm.width) * llm.length / llm.width ** 0.5)  # [answer], [no title]
         self.room = max_tokens - len(llm.beginning) - len(between) - len(question) - 1
-        self.cut = 0
-        if self.room < 1:
+        self.lists_cut = 0
+        if self.room <= user_tokens:
+            told = f", and the user's text up to {user_tokens}" if user_tokens else ""
             raise ConfigError([f"prompt_max_tokens {max_tokens}: the template's words alone have "
-                               f"{max_tokens - self.room} tokens"])
+                               f"{max_tokens - self.room} tokens{told}; no place is left for an item"])
 
-    def texts(self, table: tuple[Tensor, Tensor], rows: Sequence[int]) -> dict[int, Tensor]:
-        """States [T, W] of the texts of some rows of a table of token ids, as far as they are there."""
+    def texts(self, table: tuple[Tensor, Tensor], rows: Sequence[int], keep: bool = True) -> dict[int, Tensor]:
+        """States [T, W] of the texts of some rows of a table of token ids, as far as they are there; kept or not."""
         ids, there = (part.cpu() for part in table)
         found = [row for row in rows if there[row]]
-        return dict(zip(found, self.llm.texts([ids[row][ids[row] != PADDING] for row in found])))
+        return dict(zip(found, self.llm.texts([ids[row][ids[row] != PADDING] for row in found], keep)))
+
+    def each(self, table: tuple[Tensor, Tensor], rows: Sequence[int], keep: bool = True) -> list[Tensor]:
+        """As `texts`, one for each row [t, W]; t of 0 where there is no text."""
+        found = self.texts(table, rows, keep)
+        return [found.get(row, self.special[:0]) for row in rows]
 
     def lists(self, history: Tensor, titles: tuple[Tensor, Tensor], soft: Tensor, about: Sequence[Tensor]) -> Tensor:
         """The last items of each list that fit into the prompt.
@@ -103,7 +110,7 @@ class HybridPrompt(nn.Module):
         Returns:
             ids [B, L], filled up with 0 on the right.
         """
-        spoken = (titles[0] != PADDING).sum(-1) if self.whole_titles else torch.ones_like(soft)
+        spoken = (titles[0] != PADDING).sum(-1) * titles[1] if self.whole_titles else torch.ones_like(soft)
         cost = (spoken.clamp(min=1) + soft).tolist()
         rows = []
         for listed, told in zip(history.tolist(), about):
@@ -117,13 +124,13 @@ class HybridPrompt(nn.Module):
         return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=history.device)
 
     def _count(self, is_cut: bool) -> None:
-        if is_cut and not self.cut:
+        if is_cut and not self.lists_cut:
             log.warning("a list of items lost its oldest: the prompt takes %d tokens beside its words; further ones "
                         "are counted, not told", self.room)
-        self.cut += is_cut
+        self.lists_cut += is_cut
 
     def weave(self, lists: Tensor, titles: tuple[Tensor, Tensor], soft: Tensor, there: Tensor, about: Sequence[Tensor],
-              then: Tensor | None = None) -> Prompts:
+              then: Sequence[Tensor] | None = None) -> Prompts:
         """Puts B prompts together.
 
         Args:
@@ -132,14 +139,13 @@ class HybridPrompt(nn.Module):
             soft: soft tokens of each item of the list [B, L, K, W].
             there: [B, L] bool, items that have soft tokens.
             about: what is told of each user, B times [t, W].
-            then: items [B] whose titles follow [answer], in training; None for none.
+            then: states [t, W] that follow [answer] in each prompt, in training; None for none.
         """
         weaver = Weaver()
         answer = weaver.add(self.special)
         between, question = ([place for state in self.llm.texts([ids] if len(ids) else [])
                               for place in _places(weaver, state)] for ids in self.fixed)
-        every = lists.flatten() if then is None else torch.cat([lists.flatten(), then])
-        told = self.texts(titles, [item for item in torch.unique(every).tolist() if item])
+        told = self.texts(titles, [item for item in torch.unique(lists).tolist() if item])
         spoken = {item: _places(weaver, state) for item, state in told.items()}
         tokens = iter(_places(weaver, soft.flatten(0, 2)))
         each = [[[next(tokens) for _ in range(soft.shape[2])] for _ in row] for row in lists.tolist()]
@@ -154,7 +160,7 @@ class HybridPrompt(nn.Module):
                 row = row + (title if self.whole_titles else title[-1:]) + (each[b][n] if has_soft[b][n] else [])
                 ends[b, n] = len(row) - 1
             answers.append(len(row) + len(question))
-            rows.append(row + question + [answer] + ([] if then is None else spoken.get(int(then[b]), [])))
+            rows.append(row + question + [answer] + ([] if then is None else _places(weaver, then[b])))
         states, mask = weaver.rows(rows)
         return Prompts(states, mask, list(map(len, rows)), ends, torch.tensor(answers, device=mask.device))
 

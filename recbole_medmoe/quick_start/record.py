@@ -94,7 +94,12 @@ class Facts:
         # The loader's batches, and not row ids alone: to some models a row brings a list of items.
         batches = full_sort_batches(test, test._dataset.item_num, None, False)
         device, items = self.config["device"], model.item_inputs()
+        before = _lists_cut(model)
         parts = [model.diagnostics(model.user_features(batch.interaction.to(device)), items) for batch in batches]
+        cut = _lists_cut(model) - before
+        if cut:
+            known = self.data["statistics"].get("cut", {})
+            self.data["statistics"]["cut"] = {**known, "history": cut}
         told = {name: torch.cat([part[name] for part in parts]).float().cpu().numpy() for name in parts[0]}
         if "experts" in told:
             masks = {name: mask for name, (mask, _) in self.groups.items()}
@@ -137,6 +142,11 @@ class Facts:
         items = {name: {"n": int(group.line.n), "metrics": group.line.metrics}
                  for name, group in self.item_groups.items()}
         return {**{name: line for name, (_, line) in self.groups.items()}, **items}
+
+
+def _lists_cut(model: Any) -> int:
+    """Lists of items so far that lost their oldest, since no more fitted into a prompt."""
+    return sum(getattr(part, "lists_cut", 0) for part in model.modules())
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:

@@ -78,9 +78,14 @@ def test_several_checks_run_in_the_order_of_the_table() -> None:
     assert [line.check for line in report.lines] == ["gradients", QUICK]
 
 
-def test_a_model_that_needs_sequences_is_refused() -> None:
-    with pytest.raises(ConfigError, match="SASRec: reads each user's rows in time order"):
-        check_recommender("SASRec")
+def test_a_model_that_needs_a_knowledge_graph_is_refused() -> None:
+    with pytest.raises(ConfigError, match="CKE: needs a knowledge graph"):
+        check_recommender("CKE")
+
+
+def test_a_model_of_lists_need_not_name_what_it_is_given() -> None:
+    (line,) = check_recommender("SASRec", only="overfits_eight_rows").lines
+    assert line.outcome == "not applicable" and "learns to name others" in line.tells
 
 
 def test_overrides_reach_every_run() -> None:

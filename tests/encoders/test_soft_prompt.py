@@ -69,6 +69,27 @@ def test_beginning_and_texts_run_once(tiny_llama: Path, whole: Any, monkeypatch:
     assert model.prompts == 3 * len(TEXTS)
 
 
+def test_a_frozen_model_reads_in_training_what_it_reads_when_it_scores(tiny_llama: Path, whole: Any) -> None:
+    model = made(tiny_llama, whole, 1)
+    for part in model.modules():
+        if hasattr(part, "attention_dropout"):
+            part.attention_dropout = 0.9
+    model.train()
+    found = model.read(*padded(model))  # what is kept of the beginning is made here
+    model.eval()
+    torch.testing.assert_close(found, model.read(*padded(model)))
+
+
+def test_a_text_that_is_not_to_be_kept_is_read_anew(tiny_llama: Path, whole: Any) -> None:
+    model = made(tiny_llama, whole, 1)
+    read: list[int] = []
+    model.halves.lower.register_forward_pre_hook(lambda module, args, kwargs: read.append(1), with_kwargs=True)
+    wanted = model.texts(TEXTS)
+    for _ in range(2):
+        torch.testing.assert_close(model.texts(TEXTS, keep=False), wanted)
+    assert len(read) == 3
+
+
 def test_continuations_are_as_likely_as_in_the_whole_model(tiny_llama: Path, whole: Any) -> None:
     model = made(tiny_llama, whole)
     told = model.follow(model.texts(TEXTS)[0], [torch.tensor([1, 2]), torch.tensor([5])])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from recbole.data.interaction import Interaction
 
+from recbole_medmoe import processes
 from recbole_medmoe.checks.tiny_llama import make_llama
 from recbole_medmoe.checks.variants import supply_vectors
 from recbole_medmoe.errors import ConfigError
@@ -190,9 +191,83 @@ def test_a_pairs_likelihood_reads_no_other_title(made: Maker) -> None:
 @pytest.mark.parametrize("options, message", [
     ({"soft_layer": 2}, "soft_layer 2: soft tokens enter below one of the backbone's 2 blocks; 0 to 1"),
     ({"prompt_max_tokens": 4096}, "prompt_max_tokens 4096: backbone .* takes at most 1024"),
+    ({"prompt_max_tokens": 1022, "losses": ["catalogue", "title"]},
+     "prompt_max_tokens 1022 and title_max_tokens 4: backbone .* takes at most 1024"),
+    ({"prompt_max_tokens": 100, "user_text": "tokens"}, "the user's text up to 64"),
     ({"soft_layer": 0}, "title_tokens 'last' needs a soft_layer above 0"),
     ({"losses": ["title"]}, "scoring 'catalogue' needs 'catalogue' among the losses"),
     ({"losses": ["title"], "scoring": "likelihood"}, "null reads all")])
 def test_values_that_do_not_go_together_are_refused(made: Maker, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         made(**options)
+
+
+def test_nobodys_scores_depend_on_who_else_is_in_the_batch_or_how_it_is_cut(made: Maker) -> None:
+    for options in ({}, {"soft_layer": 0, "title_tokens": "all"}, {"batch_tokens": 40}):
+        model, _ = made(**options)
+        learn(model, rows(model, [[1, 2], [3, 4, 5]], [5, 6]), 2)
+        batch = rows(model, [[1, 2], [3], [4, 5, 6, 7, 8]])
+        with torch.no_grad():
+            scores = model.full_sort_predict(batch).view(3, -1)
+            alone = [model.full_sort_predict(batch[row:row + 1]) for row in range(3)]
+        torch.testing.assert_close(scores, torch.stack(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_learned_of_titles_is_what_ranks_them(made: Maker) -> None:
+    for options in ({}, {"soft_layer": 0, "title_tokens": "all"}):
+        model, _ = made(losses=["title"], scoring="likelihood", candidates=None, **options)
+        batch = rows(model.eval(), [[1, 2], [3], [4, 5, 6]], [7, 8, 9])
+        with torch.no_grad():
+            loss = model.calculate_loss(batch)[0]
+            told = model.full_sort_predict(batch).view(3, -1)[torch.arange(3), batch["item_id"]]
+        tokens = (model.item_inputs()["title"][0][batch["item_id"]] >= 0).sum(-1)
+        torch.testing.assert_close(loss, -(told * tokens).sum() / tokens.sum())
+
+
+def test_a_users_own_words_are_read_anew_where_nothing_is_to_be_kept(made: Maker) -> None:
+    model, _ = made(user_text="tokens")
+    batch = rows(model.eval(), [[1, 2]])
+    read: list[int] = []
+    model.prompts.llm.halves.lower.register_forward_pre_hook(lambda *_: read.append(1))
+    with torch.no_grad():
+        wanted = model.full_sort_predict(batch)
+        read.clear()
+        assert torch.equal(model.full_sort_predict(batch), wanted) and not read
+        with model.nothing_kept():
+            torch.testing.assert_close(model.full_sort_predict(batch), wanted)
+    assert len(read) == 1  # the titles, which are the items', stay kept
+
+
+def test_training_hides_a_title_with_its_text_and_nothing_of_a_user(made: Maker) -> None:
+    model, _ = made(modality_dropout=0.5, modalities=["image", "text"])
+    items = model.item_inputs()
+    assert model.eval()._shown(items) is items
+    first, second = (model.train()._shown(items) for _ in range(2))
+    hidden = {name: items[name][1] & ~first[name][1] for name in ("title", "text", "image")}
+    assert torch.equal(hidden["title"], hidden["text"]) and not torch.equal(hidden["title"], hidden["image"])
+    assert 0 < int(hidden["text"].sum()) < 12 and not torch.equal(first["text"][1], second["text"][1])
+    users = model.user_features(rows(model, [[1]] * 8))
+    told = [torch.cat([model.read("user", users, "text"), torch.cat(model._about(users))], dim=1) for _ in range(2)]
+    assert torch.equal(*told) and all(part.hide == 0 for part in model.inputs.values())
+
+
+def test_a_hidden_title_is_told_by_a_token_that_learns_and_is_still_predicted(
+        made: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = made(modality_dropout=0.5, losses=["catalogue", "title"], soft_layer=0, title_tokens="all")
+    read: list[Any] = []
+    whole = model.prompts.read
+    monkeypatch.setattr(model.prompts, "read", lambda prompts, places: read.append(prompts) or whole(prompts, places))
+    monkeypatch.setattr(torch, "rand", torch.zeros)  # hides everything
+    sum(model.train().calculate_loss(rows(model, [[1, 2]], [3]))).backward()
+    prompts, = read
+    assert prompts.ends.tolist() == [[prompts.ends[0, 0], prompts.ends[0, 0] + 1]]  # one token each, no soft ones
+    assert prompts.lengths[0] - int(prompts.answer) - 1 == int((model.item_inputs()["title"][0][3] >= 0).sum())
+    assert bool(model.prompts.special.grad[1].any())
+
+
+def test_processes_standardise_states_alike(made: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, train = made()
+    shared: list[Any] = []
+    monkeypatch.setattr(processes, "share_buffers", shared.append)
+    learn(model, next(iter(train)), 2)
+    assert shared == [model.standard]

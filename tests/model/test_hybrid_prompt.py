@@ -25,8 +25,9 @@ def llm(tmp_path_factory: pytest.TempPathFactory) -> SoftPromptBackbone:
     return SoftPromptBackbone(halves, [3, 4], 64)
 
 
-def made(llm: SoftPromptBackbone, max_tokens: int = 64) -> HybridPrompt:
-    return HybridPrompt(llm, [5], [6, 6], whole_titles=True, history_items=3, max_tokens=max_tokens)
+def made(llm: SoftPromptBackbone, max_tokens: int = 64, user_tokens: int = 0) -> HybridPrompt:
+    return HybridPrompt(llm, [5], [6, 6], whole_titles=True, history_items=3, max_tokens=max_tokens,
+                        user_tokens=user_tokens)
 
 
 def test_a_template_is_cut_at_its_places(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_the_title_that_is_learned_follows_the_answer(llm: SoftPromptBackbone) -
     prompts = made(llm)
     lists = torch.tensor([[2], [2]])
     woven = prompts.weave(lists, TITLES, torch.zeros(2, 1, 0, 16), torch.zeros(2, 1, dtype=torch.bool), NOBODY,
-                          torch.tensor([1, 3]))
+                          llm.texts([torch.tensor([7, 8])]) + [NOBODY[0]])
     torch.testing.assert_close(woven.states[0, -2:], llm.halves.lower.weight[[7, 8]])
     assert woven.lengths == [7, 5]
 
@@ -71,9 +72,12 @@ def test_a_full_prompt_loses_the_oldest_items_and_counts_it(
     with caplog.at_level(logging.WARNING, logger="recbole_medmoe"):
         kept = [prompts.lists(history, TITLES, SOFT, NOBODY) for _ in range(2)][0]
     assert kept.tolist() == [[2, 3, 0], [2, 2, 2]]  # the second has its last three, as history_items says
-    assert prompts.cut == 2 and len(caplog.records) == 1
+    assert prompts.lists_cut == 2 and len(caplog.records) == 1
 
 
 def test_words_that_leave_no_room_are_refused(llm: SoftPromptBackbone) -> None:
     with pytest.raises(ConfigError, match="the template's words alone have 6 tokens"):
         made(llm, max_tokens=6)
+    with pytest.raises(ConfigError, match="words alone have 6 tokens, and the user's text up to 4"):
+        made(llm, max_tokens=10, user_tokens=4)
+    assert made(llm, max_tokens=11, user_tokens=4).room == 5
