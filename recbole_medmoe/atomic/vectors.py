@@ -28,6 +28,8 @@ def read_matrix(path: str | Path) -> np.ndarray:
     """
     import numpy as np
 
+    if not Path(path).is_file():
+        raise DataError(f"{path} is missing: features of one row for each item; write it with numpy.save(path, matrix)")
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as fault:
@@ -81,6 +83,9 @@ def read_vectors(folder: str | Path, side: str, modality: str, known: Sequence[s
 
     path = vectors_path(folder, side, modality)
     matrix, named = read_matrix(path), path.with_suffix(".json")
+    if not named.is_file():
+        raise DataError(f"{named} is missing: write the id of each row of {path.name}, in the order of the rows, e.g. "
+                        '["i1", "i2"]')
     try:
         ids = json.loads(named.read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:

@@ -28,7 +28,7 @@ from ..model.visit import VisitRecommender  # noqa: E402
 from ..quick_start import RunResult  # noqa: E402
 from ..quick_start.fitness import check_fitness  # noqa: E402
 from ..quick_start.running import run_config  # noqa: E402
-from ..registry import MODELS, SEQUENCES, find_model, recbole_models  # noqa: E402
+from ..registry import MODELS, find_model, recbole_models  # noqa: E402
 from ..trainer import build_trainer  # noqa: E402
 from .fresh import FreshProcess  # noqa: E402
 from .report import NotApplicable  # noqa: E402
@@ -100,7 +100,7 @@ class Case:
         self.is_closed_form = getattr(self.kind, "type", None) == ModelType.TRADITIONAL
         self.by_pairs = getattr(self.kind, "full_sort_predict", None) is AbstractRecommender.full_sort_predict
         self._given = {key: _absolute(value) for key, value in (overrides or {}).items()}
-        self.reads_lists = SEQUENCES in self.spec.needs and not self.is_visits
+        self.reads_lists = getattr(self.kind, "type", None) == ModelType.SEQUENTIAL and not self.is_visits
         self.split = self._given.pop("split", "warm" if self.reads_lists else split)
         self.fresh = fresh or FreshProcess(folder / "fresh")
         self.runs = folder / "runs"

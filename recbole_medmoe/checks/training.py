@@ -65,6 +65,8 @@ def gradients(case: Case) -> str:
 def overfits_eight_rows(case: Case) -> str:
     """Trained on eight users alone (at most 120 epochs, learning rate .01, no dropout, no weight decay), a model has on
     average at least .95 of a user's training positives among as many top items. A closed form is solved instead."""
+    if case.reads_lists:
+        raise NotApplicable("a user's training items are those that it is given, and it learns to name others")
     keys = {"learning_rate": OVERFIT_RATE, "weight_decay": 0.0, **without_dropout(case)}
     found = 0.0
     for epochs in (1,) if case.is_closed_form else OVERFIT_EPOCHS:

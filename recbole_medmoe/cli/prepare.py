@@ -153,11 +153,11 @@ def _of_visits(**defaults: object) -> Callable[[Command], Command]:
     return decorate
 
 
-def _printed(summary: Mapping[str, object], out: Path, model: str) -> None:
-    """The table of what each step left, and what to do next."""
+def _printed(summary: Mapping[str, object], out: Path, model: str, keys: str = "") -> None:
+    """The table of what each step left, and what to do next, with the keys that the data ask for."""
     rows = [[str(key), str(value)] for key, value in summary.items()]
     console().print(table("", ["step", "rows"], rows, right=(1,)))
-    say(f"written: {out}    next: recbole-medmoe --model {model} --dataset {out.name} --data_path={out.parent}")
+    say(f"written: {out}    next: recbole-medmoe --model {model} --dataset {out.name} --data_path={out.parent}{keys}")
 
 
 @app.command("healthfood", help=_HEALTHFOOD)
@@ -250,4 +250,4 @@ def mmrec(
     """Calls the converter and prints its counts."""
     from ..prepare import prepare_mmrec
 
-    _printed(prepare_mmrec(raw, out, note), out, "AMFRec")
+    _printed(prepare_mmrec(raw, out, note), out, "AMFRec", " --image_encoder=given --text_encoder=given")

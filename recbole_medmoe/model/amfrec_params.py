@@ -124,7 +124,8 @@ def amfrec_requests(p: AMFRecParams) -> tuple[FeatureRequest, ...]:
     """Titles, and of items and users what the parameters name."""
     text = EncoderSpec("text", p.text_encoder, "mean", max_tokens=p.text_max_tokens)
     spoken = TokenSpec(p.backbone, p.title_prompt, p.title_max_tokens, special=False, setting="title_max_tokens")
-    requests = [FeatureRequest("title", "item", "tokens", spoken), FeatureRequest("text", "item", "text", text)]
+    requests = [FeatureRequest("title", "item", "tokens", spoken, optional=True),  # data of MMRec's layout has none
+                FeatureRequest("text", "item", "text", text)]
     if "image" in p.used_modalities:
         image = EncoderSpec("image", p.image_encoder, "pool")
         requests.append(FeatureRequest("image", "item", "image", image, optional=True))

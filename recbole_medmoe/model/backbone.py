@@ -213,8 +213,8 @@ def _find(p: Any, config: Any) -> tuple[Backbone, Path]:
     """A language model and its folder."""
     found = resolve_backbone(p.backbone, bool(config["allow_download"]))
     if found.kind != "llm":
-        raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; LoRA tunes a language "
-                           "model here"])
+        raise ConfigError([f"backbone '{p.backbone}' is an encoder of the kind '{found.kind}'; take a language model "
+                           "here, e.g. smollm2-135m"])
     return found, converted_folder(found, cache_dir(config["cache_dir"]))
 
 

@@ -3,17 +3,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from recbole.utils import ModelType
 from torch import Tensor
 
 from ..data.history_patients import HISTORY, HistoryPatients
 from ..data.requests import FeatureSource
 from .base import FeatureRecommender, Features
-
-
-NAMES_OTHERS = {"overfits_eight_rows": "a user's training items are those that it is given, and it learns to name "
-                                       "others"}
-"""Why a check means nothing for a model that reads lists."""
 
 
 class HistoryRecommender(FeatureRecommender):
@@ -24,7 +20,6 @@ class HistoryRecommender(FeatureRecommender):
     """
 
     type = ModelType.SEQUENTIAL
-    checks_not_applicable = NAMES_OTHERS
     groups_by_user: ClassVar[bool] = False  # a row has a list of its own
 
     def __init__(self, config: Any, source: FeatureSource) -> None:
@@ -35,6 +30,16 @@ class HistoryRecommender(FeatureRecommender):
         """Inputs of the users of a batch, with their lists."""
         items: Tensor = interaction[self.ITEM_SEQ]
         return {**super().user_features(interaction), HISTORY: (items, items.any(-1))}
+
+    def calculate_loss(self, interaction: Any) -> Any:
+        """Softmax cross-entropy of each row's item [N] among the items that training knows."""
+        scores = self.forward(self.user_features(interaction), self.item_inputs())  # [N, I]
+        return self.pair_loss(scores, torch.arange(len(scores), device=scores.device), interaction[self.ITEM_ID])
+
+    def predict(self, interaction: Any) -> Tensor:
+        """Scores of pairs -> [N]."""
+        scores = self.forward(self.user_features(interaction), self.item_inputs())  # [N, I]
+        return scores.gather(1, interaction[self.ITEM_ID].unsqueeze(1)).squeeze(1)
 
     def patients(self, **options: Any) -> HistoryPatients:
         """What turns users written by hand into inputs; options as `PatientFeatures` has them."""

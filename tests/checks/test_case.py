@@ -14,6 +14,11 @@ def test_feature_models_meet_new_patients_and_id_models_known_ones(tmp_path: Pat
     assert splits == ["cold_patient", "warm"]
 
 
+def test_models_of_lists_meet_users_with_given_items_whatever_their_name(tmp_path: Path) -> None:
+    own = Case("recbole_medmoe.model.amfrec:AMFRec", tmp_path / "own")   # not in the table by this name
+    assert own.reads_lists and own.split == "warm" and Case("SASRec", tmp_path / "stock").reads_lists
+
+
 def test_a_model_that_runs_a_backbone_gets_a_tiny_one(tmp_path: Path) -> None:
     case = Case("LLMOnlyZeroShot", tmp_path)
     assert case.config()["backbone"] == str(tmp_path / "llama")

@@ -83,6 +83,11 @@ def test_a_model_that_needs_a_knowledge_graph_is_refused() -> None:
         check_recommender("CKE")
 
 
+def test_a_model_of_lists_need_not_name_what_it_is_given() -> None:
+    (line,) = check_recommender("SASRec", only="overfits_eight_rows").lines
+    assert line.outcome == "not applicable" and "learns to name others" in line.tells
+
+
 def test_overrides_reach_every_run() -> None:
     report = check_recommender("MedMoE", only="builds_from_yaml", overrides={"fusion": "fixed"})
     assert report.lines[0].tells == "26 keys, all read"

@@ -20,7 +20,7 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("third_party")
     text = PAGE.read_text(encoding="utf-8")
     for language, file in (("python", "nearest_text.py"), ("yaml", "NearestText.yaml")):
-        (block,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+        block, *_ = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
         (folder / file).write_text(block, encoding="utf-8")
     sys.path.insert(0, str(folder))
     yield folder

@@ -245,7 +245,7 @@ def test_a_model_without_training_visits_tells_no_cost(made: Maker, visit_config
     ({"tuned_layers": 3}, "the backbone has 2 layers"),
     ({"prompt_max_tokens": 1025}, "takes at most 1024"),
     ({"prompt": "food_user"}, "unknown place '{text}'"),
-    ({"backbone": "minilm-l6"}, "LoRA tunes a language model"),
+    ({"backbone": "minilm-l6"}, "take a language model here"),
     ({"history_diagnoses": "none"}, "history_diagnoses"),
     ({"state_scale": 0.0}, "state_scale")])
 def test_what_cannot_be_is_refused(made: Maker, options: dict[str, Any], told: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from recbole_medmoe.atomic import read_atomic, read_vectors, validate_folder
+from recbole_medmoe.checks.tiny_llama import make_llama
 from recbole_medmoe.config import MedConfig
 from recbole_medmoe.data import FeatureRequest, create_dataset, data_preparation
 from recbole_medmoe.encoders import EncoderSpec
@@ -134,3 +135,17 @@ def test_ids_beside_the_vectors_are_checked(raw: Path) -> None:
     named.write_text('["0", "1"]', encoding="utf-8")
     with pytest.raises(DataError, match="8 rows, and item.text.json names 2 ids; the first row without an id is row 2"):
         read_vectors(out, "item", "text", known)
+
+
+def test_a_language_model_reads_such_data_without_a_single_title(raw: Path) -> None:
+    out = _prepare(raw)
+    llama = make_llama(raw.parent / "llama")
+    config = MedConfig("AMFRec", "tiny", overrides={
+        "data_path": str(out.parent), "image_encoder": "given", "text_encoder": "given", "collaborative": "none",
+        "backbone": str(llama), "soft_layer": 1, "device": "cpu"})
+    train, _, test = data_preparation(config, create_dataset(config))
+    model = config.spec.load()(config, train._dataset)
+    assert not model.item_inputs()["title"][1].any()
+    assert sum(model.calculate_loss(next(iter(train)))).isfinite()
+    (users, *_), = list(test)
+    assert model.eval().full_sort_predict(users).isfinite().all()

@@ -14,7 +14,6 @@ from ...data.requests import FeatureRequest
 from ...encoders import EncoderSpec
 from ...layers import ModalityInput
 from ..base import ModelParams, read_params
-from ..history import NAMES_OTHERS
 
 
 class FeatureSASRecParams(ModelParams):
@@ -81,7 +80,6 @@ class FeatureSASRec(SASRec):
 
     Params = FeatureSASRecParams
     item_embedding: Any
-    checks_not_applicable = NAMES_OTHERS
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
