@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint browser clean
 
 install: $(READY)
 
@@ -25,6 +25,10 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest
+
+# The page in headless Chromium, where there is one: sorting, filtering, the console, the width of a phone.
+browser: $(READY)
+	$(BIN)/python -m pytest tests/bench/page_in_chromium.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .import_linter_cache
