@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Processes of the tests, one thread each; more take about 1.5 GB of memory each.
 JOBS   ?= 2
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint browser clean
 
 install: $(READY)
 
@@ -27,6 +27,10 @@ lint: $(READY)
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+# The page in headless Chromium, where there is one: sorting, filtering, the console, the width of a phone.
+browser: $(READY)
+	$(BIN)/python -m pytest tests/bench/page_in_chromium.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .import_linter_cache

@@ -9,7 +9,7 @@ from .numbers import interval, score
 
 Place = Callable[[float], str]
 
-_WIDTH, _LABEL, _VALUE, _ROW, _TOP, _BOTTOM = 680, 190, 62, 30, 12, 42
+_WIDTH, _LABEL, _VALUE, _ROW, _TOP, _BOTTOM = 480, 166, 56, 28, 12, 42   # texts of 14 units are 10 pixels on a phone
 
 
 def ticks(low: float, high: float) -> list[float]:

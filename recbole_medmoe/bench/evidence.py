@@ -17,12 +17,14 @@ from ..store import read_record, read_rows, write_record, write_rows
 from .jobs import Cell
 from .suite import Suite
 
-_INDEX, _RECORDS = "index.json", "records"
+_INDEX, _RECORDS, _LOG = "index.json", "records", "log.jsonl"
 Found = dict[str, dict[Cell, dict[int, Path]]]
 
 
 def write_evidence(out: Path, suites: Sequence[Suite], found: Mapping[str, Mapping[Cell, Mapping[int, Path]]]) -> None:
     """Copies the runs in compact form and notes where each stands; records that are no longer used are removed last.
+
+    Of the runs of tables, the first seeds keep their validation by epoch, which the page draws.
 
     Args:
         out: the folder of evidence.
@@ -33,9 +35,13 @@ def write_evidence(out: Path, suites: Sequence[Suite], found: Mapping[str, Mappi
     metrics = list(dict.fromkeys(metric for suite in suites for metric in suite.metrics))
     folders = sorted({folder for cells in found.values() for seeds in cells.values() for folder in seeds.values()})
     used = {_place(folder): folder for folder in folders}
+    learned = {seeds[min(seeds)] for suite in suites if suite.figure == "tables"
+               for seeds in found.get(suite.name, {}).values() if seeds}
     for place, folder in used.items():
         if (records / place).resolve() != folder.resolve():
             _compact(folder, records / place, metrics)
+            if folder in learned and (folder / _LOG).is_file():
+                atomic_write(records / place / _LOG, _epochs(folder / _LOG).encode())
     index = {name: [{**cell._asdict(), "runs": {str(seed): _place(folder) for seed, folder in sorted(seeds.items())}}
                     for cell, seeds in cells.items()] for name, cells in found.items()}
     lines = [f' {json.dumps(name)}: [\n  ' + ",\n  ".join(json.dumps(cell, ensure_ascii=False) for cell in cells) + "]"
@@ -67,6 +73,8 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
                                     if key in ("title", "split_description", "pictures", "train_users", "patients",
                                                "visits", "ddi", "folds")}
     record["routing"] = _rounded(record["routing"])
+    if "threshold_curve" in evaluation:
+        evaluation["threshold_curve"] = _rounded(evaluation["threshold_curve"])
     rows: dict[str, Any] = {name: table[name] for name in ("row", "patient") if name in table}
     parts = {part for metric in metrics for part in ratio_parts(metric)}
     for name, values in table.items():
@@ -80,8 +88,15 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
     write_record(target, record, indent=None)
 
 
+def _epochs(log: Path) -> str:
+    """A log of nothing but epochs and what validation said of them."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return "".join(json.dumps({key: _rounded(line[key]) for key in ("epoch", "member", "valid_score") if key in line})
+                   + "\n" for line in lines if line.get("valid_score") is not None)
+
+
 def _rounded(value: Any) -> Any:
-    """Weights of gates with four decimals: more tells nothing."""
+    """Weights of gates and points of curves with four decimals: more tells nothing."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):

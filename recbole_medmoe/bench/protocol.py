@@ -7,7 +7,7 @@ from ..evaluation import Comparison
 from .numbers import count
 from .sections import label
 
-_NOTHING_TO_SET = "nothing to set"
+NOTHING_TO_SET = "nothing to set"
 
 
 def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None, models: int) -> tuple[str, ...]:
@@ -49,25 +49,26 @@ def search_sentence(by_name: Mapping[str, Sequence[Mapping[str, Any]]]) -> str |
     Args:
         by_name: label to the records of its runs.
     """
-    budgets = {name: sorted({_budget(record["training"]["search"]) for record in records})
+    budgets = {name: sorted({budget(record["training"]["search"]) for record in records})
                for name, records in by_name.items()}
     if all(found == [""] for found in budgets.values()):
         return None
-    tuned = {found[0] for found in budgets.values() if found != [_NOTHING_TO_SET]}
+    tuned = {found[0] for found in budgets.values() if found != [NOTHING_TO_SET]}
     if len(tuned) == 1 and all(len(found) == 1 for found in budgets.values()):
-        plain = [name for name, found in budgets.items() if found == [_NOTHING_TO_SET]]
-        apart = f"; {', '.join(plain)}: {_NOTHING_TO_SET}" if plain else ""
+        plain = [name for name, found in budgets.items() if found == [NOTHING_TO_SET]]
+        apart = f"; {', '.join(plain)}: {NOTHING_TO_SET}" if plain else ""
         return f"The parameters of every row were searched on validation: {tuned.pop()}{apart}."
     told = "; ".join(f"{name}: {' and '.join(part or 'not tuned' for part in found)}"
                      for name, found in budgets.items())
     return f"The rows were not tuned alike, which favours those with more trials. {told}."
 
 
-def _budget(searched: Mapping[str, Any] | None) -> str:
+def budget(searched: Mapping[str, Any] | None) -> str:
+    """What ``training.search`` of a record allowed; '' where nothing was searched."""
     if searched is None:
         return ""
     if not searched["trials"]:
-        return _NOTHING_TO_SET
+        return NOTHING_TO_SET
     minutes = searched.get("minutes")
     bound = f"{minutes:g} minutes" if minutes else f"{searched['trials']} trials"
     return f"{bound}, {searched.get('algorithm', 'some search')}"

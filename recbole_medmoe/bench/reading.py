@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from ..evaluation import Comparison
 from ..quick_start.comparing import compare_runs
 from ..quick_start.folds import FOLDS, join_folds
 from ..quick_start.stored import StoredRun
+from .curves import Curve, cost_curve, learning_curve, threshold_curve
 from .diagnostics import diagnose
+from .figures import Spot
+from .numbers import shown
+from .placing import check_fit, place_of, placed, remarks
 from .protocol import protocol_sentences, search_sentence
 from .routers import routers_of
-from .sections import Difference, Estimate, Group, ModelRow, Section
-
-_OTHER_LIST = ("Runs on these data with other lists of interactions (ddi.csv) stand in tables of their own: models "
-               "learn from the list, and DDI rates are counted by it.")
+from .sections import LOWER_OR_NEITHER, Difference, Estimate, Group, ModelRow, Section, label
 
 
 def read_sections(folder: Path, against: str | None = None) -> list[Section]:
@@ -40,39 +41,26 @@ def read_sections(folder: Path, against: str | None = None) -> list[Section]:
 def sections_of(folders: Sequence[Path], against: str | None = None) -> list[Section]:
     """Sections of these run folders, in the order of data set and split."""
     runs = [StoredRun.read(folder) for folder in folders]
+    for run in runs:
+        check_fit(run)
     names = {run.record["model"]["name"] for run in runs}
     if against is not None and against not in names:
         raise RecordError(f"no run of model '{against}'{nearest(against, names)}")
     kept, older = _newest(sorted(runs, key=_age))
-    grouped: dict[_Place, list[StoredRun]] = {}
-    for run in join_folds(kept):
-        grouped.setdefault(_place(run), []).append(run)
-    but_for_lists = Counter(place._replace(interactions="") for place in grouped)
-    return [_section(sorted(grouped[place], key=_age), against, older,
-                     [_OTHER_LIST] if but_for_lists[place._replace(interactions="")] > 1 else [])
-            for place in sorted(grouped)]
+    grouped = placed(join_folds(kept))
+    sections: list[Section] = []
+    for place in sorted(grouped):
+        made = _section(sorted(grouped[place], key=_age), against, older, remarks(place, list(grouped)))
+        sections.append(replace(made, apart=sum(_same_data(made, other) for other in sections)))
+    return sections
+
+
+def _same_data(one: Section, other: Section) -> bool:
+    return replace(one, apart=0).anchor == replace(other, apart=0).anchor
 
 
 def _age(run: StoredRun) -> tuple[str, str]:
     return run.record["run"]["started"], run.record["run"]["id"]
-
-
-class _Place(NamedTuple):
-    """Runs of one place stand in one section."""
-
-    dataset: str
-    split: str
-    content: str
-    interactions: str
-    parted: str
-    primary: str
-    metrics: str
-
-
-def _place(run: StoredRun) -> _Place:
-    data = run.record["data"]
-    return _Place(data["name"], data["split"] or "", *run.content, run.primary,
-                  " ".join(run.record["evaluation"]["metrics"]))
 
 
 def _section(runs: list[StoredRun], against: str | None, older: Sequence[StoredRun], notes: list[str]) -> Section:
@@ -83,7 +71,7 @@ def _section(runs: list[StoredRun], against: str | None, older: Sequence[StoredR
         left = sum(run.record["data"]["name"] == data["name"]
                    and run.record["data"]["split"] in data["statistics"][FOLDS] for run in older)
     else:
-        left = sum(_place(run) == _place(runs[0]) for run in older)
+        left = sum(place_of(run) == place_of(runs[0]) for run in older)
     told = f"{left} older run{'s' if left > 1 else ''} of equal configuration and seed left out."
     return section_of(runs, labelled, first, notes + ([told] if left else []))
 
@@ -108,14 +96,21 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
     rows = [_row(name, by_name[name], comparison) for name in order]
     others = sorted((row for row in rows if row.name != reference), key=lambda row: -row.metrics[head.primary].value)
     data = head.record["data"]
+    ordered = [row for row in rows if row.name == reference] + others
     return Section(
-        data["name"], data["split"] or "", head.primary, data,
-        tuple([row for row in rows if row.name == reference] + others), _groups(by_name, head.primary),
+        data["name"], data["split"] or "", head.primary, data, tuple(ordered), _groups(by_name, head.primary),
         protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
         (*notes, *_tuned(by_name), *_imported(by_name), *_written(by_name), *_adapters(by_name)),
         diagnose(by_name, head.primary), routers_of(by_name),
         tuple(metric for metric in head.record["evaluation"]["metrics"]
-              if not any(metric in row.metrics for row in rows)))
+              if not any(metric in row.metrics for row in rows)),
+        (*_cost_curve(ordered, head.primary), *learning_curve(by_name), *threshold_curve(by_name)))
+
+
+def _cost_curve(rows: Sequence[ModelRow], primary: str) -> Iterator[Curve]:
+    spots = [Spot(row.name, seconds, row.metrics[primary].value, row.metrics[primary].low, row.metrics[primary].high)
+             for row in rows for seconds in [row.cost["training"]] if seconds]
+    return cost_curve(label(primary), spots, primary.partition("@")[0] not in LOWER_OR_NEITHER)
 
 
 def _tuned(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
@@ -127,28 +122,28 @@ def _tuned(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
 
 def _imported(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
     """Which rows an outside system predicted."""
-    for label, runs in by_name.items():
+    for row, runs in by_name.items():
         files = [run.record["model"]["imported"]["sha256"][:12] for run in runs if "imported" in run.record["model"]]
         if files:
             told = ", ".join(dict.fromkeys(files))
-            yield (f"{label}: predictions of an outside system (file {told}), scored here by the same protocol; its "
+            yield (f"{row}: predictions of an outside system (file {told}), scored here by the same protocol; its "
                    "training, its tuning and its cost are not known here.")
 
 
 def _written(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
     """Of each row that writes names, the share that are no medication of the data set, over all seeds."""
-    for label, runs in by_name.items():
+    for row, runs in by_name.items():
         told = [run.record["evaluation"]["written"] for run in runs if "written" in run.record["evaluation"]]
         names, unknown = (sum(one[key] for one in told) for key in ("names", "unknown"))
         if told:
             share = f"{unknown / names:.1%}".replace("%", " %") if names else "–"
-            yield (f"{label} wrote {names} names for {sum(one['visits'] for one in told)} visits; out of corpus (no "
+            yield (f"{row} wrote {names} names for {sum(one['visits'] for one in told)} visits; out of corpus (no "
                    f"medication of the data set): {share}.")
 
 
 def _adapters(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
     """What each row's adapter costs, means over seeds; how well a bag of words guesses the task from the prompt."""
-    for label, runs in by_name.items():
+    for row, runs in by_name.items():
         costs = [run.record["model"]["costs"] for run in runs if "costs" in run.record["model"]]
         if not costs:
             continue
@@ -157,7 +152,7 @@ def _adapters(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
         speeds = [[one[name] for one in costs if one[name] is not None]
                   for name in ("training_tokens_per_second", "inference_tokens_per_second")]
         training, inference = (f"{np.mean(values):,.0f}" if values else "–" for values in speeds)
-        yield (f"{label}: {done:.2f} MFLOP of the adapter per token, {used:.2f} in the experts that it uses; tokens "
+        yield (f"{row}: {done:.2f} MFLOP of the adapter per token, {used:.2f} in the experts that it uses; tokens "
                f"per second {training} in training, {inference} in inference.")
     probes = [run.record["evaluation"]["probe"] for runs in by_name.values() for run in runs
               if "probe" in run.record["evaluation"]]
@@ -171,7 +166,7 @@ def _adapters(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
 def _newest(runs: list[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:
     """Of runs with equal configuration and seed only the newest counts, a second look must not weigh twice: the newest,
     and those that are left out."""
-    newest = {(*_place(run), run.record["model"]["name"], run.record["model"]["config_sha256"],
+    newest = {(*place_of(run), run.record["model"]["name"], run.record["model"]["config_sha256"],
                run.record["training"]["seed"]): run for run in runs}
     kept = {id(run) for run in newest.values()}
     return [run for run in runs if id(run) in kept], [run for run in runs if id(run) not in kept]
@@ -203,18 +198,23 @@ def _row(name: str, runs: Sequence[StoredRun], comparison: Comparison | None) ->
     values = {metric: [record["evaluation"]["metrics"].get(metric) for record in records]
               for metric in records[0]["evaluation"]["metrics"]}
     metrics = {metric: Estimate(float(np.mean(found))) for metric, found in values.items() if None not in found}
-    difference, spread = None, None
+    difference, spread, level = None, None, frozenset[str]()
     if comparison is not None:
         summary = comparison[name]
         metrics |= {metric: Estimate(found.mean, _number(found.low), _number(found.high))
                     for metric, found in summary.intervals.items()}
         spread = summary.spread[comparison.primary]
+        level = frozenset(metric for metric, found in comparison.below_best.items()
+                          if name in found and not math.isnan(found[name]) and not shown(found[name]))
         if summary.against is not None and _number(summary.against.p_holm) is not None:
             paired = summary.against.paired
-            difference = Difference(paired.difference, paired.low, paired.high, summary.against.p_holm)
+            test = summary.against.t_test
+            difference = Difference(paired.difference, paired.low, paired.high, summary.against.p_holm, paired.p,
+                                    test.t, test.degrees, test.p, summary.against.effect)
     return ModelRow(name, tuple(sorted(record["training"]["seed"] for record in records)), metrics, difference, spread,
                     _cost(records), tuple(record["run"]["id"] for record in records), records[0]["run"]["command"],
-                    _thresholds(records), _rounds(records))
+                    _thresholds(records), _rounds(records), tuple(folder for run in runs for folder in run.folders),
+                    level)
 
 
 def _thresholds(records: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:

@@ -1,51 +1,52 @@
-"""Markdown and one stand-alone HTML page; the same runs give the same bytes."""
+"""Markdown, CSV, LaTeX and one stand-alone HTML page; the same runs give the same bytes at the same place."""
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Mapping, Sequence
+from urllib.parse import quote
 
 from ..version import __version__
 from ..store import atomic_write
-from . import numbers
 from .chart import interval_chart
 from .figures import Figure
+from .latex import render_latex
+from .numbers import score
 from .reading import read_sections
 from .routers import Routers
-from .sections import Difference, ModelRow, Section, label
+from .sections import Section, label
+from .tables import BEST, DAGGER, LEVEL, Table, TableCell, section_tables
+from .tidy import render_csv
 
-__all__ = ["environment", "markdown_table", "metric_table", "read_sections", "render_html", "render_markdown", "report",
-           "write_report"]
-# Lower is better, or neither end is: no cell is set in bold.
-_NO_BEST = {"giniindex", "averagepopularity", "shannonentropy", "tailpercentage", "itemcoverage", "mae", "rmse",
-            "logloss", "ddirate", "trueddirate", "setsize", "truesetsize"}
+__all__ = ["environment", "markdown_lines", "markdown_table", "read_sections", "render_html", "render_markdown",
+           "report", "write_files", "write_report"]
 
 
-def report(folder: Path, md: Path | None = None, html: Path | None = None, against: str | None = None) -> list[Path]:
-    """Reads every finished run under ``folder`` and writes the files that are named.
+def report(folder: Path, against: str | None = None, **files: Path | None) -> list[Path]:
+    """Reads every finished run under ``folder`` and writes the files that are named, see `write_report`.
 
     Raises:
         RecordError: no run there, or a record that does not fit the schema.
     """
-    return write_report(read_sections(folder, against=against), md=md, html=html)
+    return write_report(read_sections(folder, against=against), **files)
 
 
-def write_report(sections: Sequence[Section], md: Path | None = None, html: Path | None = None) -> list[Path]:
+def write_report(sections: Sequence[Section], md: Path | None = None, html: Path | None = None,
+                 csv: Path | None = None, tex: Path | None = None) -> list[Path]:
     """Writes the files that are named and returns their paths."""
-    written = []
-    for path, render in ((md, render_markdown), (html, render_html)):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, render(sections).encode())
-            written.append(path)
-    return written
+    renders: tuple[tuple[Path | None, Callable[[], str]], ...] = (
+        (md, lambda: render_markdown(sections)), (html, lambda: render_html(sections, html and html.parent)),
+        (csv, lambda: render_csv(sections)), (tex, lambda: render_latex(sections)))
+    return write_files({path: render() for path, render in renders if path is not None})
 
 
-def best_models(section: Section, metric: str) -> list[str]:
-    """Names of the models with the highest value; none where higher is not better or where one model stands alone."""
-    if len(section.rows) < 2 or metric.partition("@")[0] in _NO_BEST:
-        return []
-    values = {row.name: row.metrics[metric].value for row in section.rows if metric in row.metrics}
-    return [name for name, value in values.items() if value == max(values.values())]
+def write_files(contents: Mapping[Path, str]) -> list[Path]:
+    """Writes each text whole, and makes the folders that it needs."""
+    for path, text in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, text.encode())
+    return list(contents)
 
 
 def _chart(section: Section) -> object:
@@ -58,32 +59,38 @@ def _chart(section: Section) -> object:
     return Markup(interval_chart(label(section.primary), rows, section.reference.name if len(rows) > 1 else ""))
 
 
-def _signed_interval(difference: Difference) -> str:
-    return numbers.signed_interval(difference.low, difference.high)
-
-
 def _figure(figure: Figure) -> object:
     from markupsafe import Markup
 
     return Markup(figure.inline())
 
 
-def environment() -> Any:
-    """The templates with their filters; pages refer to no network."""
+def _sortable(cell: TableCell) -> str:
+    """What a cell is sorted by, '' where it has no number."""
+    return "" if cell.value is None or not math.isfinite(cell.value) else f"{cell.value:.6g}"
+
+
+def environment(place: Path | None = None) -> Any:
+    """The templates with their filters; pages refer to no network.
+
+    Args:
+        place: folder of the page, from which it links to records; None makes no links.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    def record(folder: Path) -> str:
+        return "" if place is None else quote(Path(os.path.relpath(folder / "record.json", place)).as_posix())
 
     page = Environment(loader=PackageLoader("recbole_medmoe.bench", ""), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)
-    page.filters.update(
-        label=label, chart=_chart, best=best_models, score=numbers.score, signed=numbers.signed, shown=numbers.shown,
-        p_value=numbers.p_value, seconds=numbers.seconds, memory=numbers.memory, count=numbers.count,
-        signed_interval=_signed_interval, figure=_figure, thresholds=numbers.thresholds, plus_minus=numbers.plus_minus)
+    page.filters.update(label=label, chart=_chart, figure=_figure, tables=section_tables, sortable=_sortable,
+                        record=record)
     return page
 
 
-def render_html(sections: Sequence[Section]) -> str:
-    """One page of tables."""
-    return str(environment().get_template("page.html.j2").render(
+def render_html(sections: Sequence[Section], place: Path | None = None) -> str:
+    """One page of tables; ``place`` as in `environment`."""
+    return str(environment(place).get_template("page.html.j2").render(
         title=_title(sections), sections=sections, version=__version__,
         runs=sum(len(row.runs) for section in sections for row in section.rows)).lstrip())
 
@@ -101,75 +108,26 @@ def render_markdown(sections: Sequence[Section]) -> str:
         lines.append(section.headline)
         for text in section.notes:
             lines += ["", f"> {text}"]
-        for index, metrics in enumerate(section.metric_tables):
-            lines += ["", *metric_table(section, metrics, first=index == 0)]
-        if section.round_metrics:
-            lines += ["", "Mean ± standard deviation over rounds", "", *_round_table(section)]
-        lines += ["", *_cost_table(section)]
-        lines += group_lines(section) + router_lines(section.routers)
+        for table in section_tables(section):
+            lines += markdown_lines(table)
+        lines += router_lines(section.routers)
         lines += ["", "How this was measured", "", *(f"- {sentence}" for sentence in section.protocol)]
         lines += ["", "Run these again", ""]
         lines += [f"- {row.name} ({row.told()}): `{row.command}`" for row in section.rows]
     return "\n".join(lines) + "\n"
 
 
+def markdown_lines(table: Table) -> list[str]:
+    """A table as Markdown, with its title where it is none of results, its caption and its note."""
+    lines = [] if table.kind == "results" else ["", table.title]
+    lines += ["", *markdown_table(table.head, [[_cell(cell) for cell in row] for row in table.rows])]
+    return lines + [line for text in (table.caption, table.note) if text for line in ("", text)]
+
+
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> list[str]:
     """Lines of a Markdown table; all columns but the first are set to the right where they are ``numbers``."""
     lines = ["| " + " | ".join(head) + " |", "|---|" + ("---:|" if numbers else "---|") * (len(head) - 1)]
     return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-
-
-def metric_table(section: Section, metrics: Sequence[str], first: bool) -> list[str]:
-    """Markdown lines of one table of results; differences stand in the ``first`` one."""
-    tested, with_thresholds = first and section.is_tested, first and section.has_thresholds
-    head = ["Model", *(label(metric) for metric in metrics)]
-    rows = []
-    for row in section.rows:
-        cells = [row.name]
-        for metric in metrics:
-            cell = row.metrics.get(metric)
-            cells.append(section.absent(metric) if cell is None
-                         else f"{numbers.score(cell.value)} {_bracket(cell.interval)}".strip())
-        rows.append(cells[:2] + (_difference(row) if tested else []) + cells[2:]
-                    + ([numbers.thresholds(row.thresholds)] if with_thresholds else []))
-    head = head[:2] + ([f"Δ {label(section.primary)}", "p (Holm)"] if tested else []) + head[2:]
-    return markdown_table(head + (["Threshold"] if with_thresholds else []), rows)
-
-
-def _bracket(text: str) -> str:
-    return f"[{text}]" if text else ""
-
-
-def _difference(row: ModelRow) -> list[str]:
-    if row.difference is None:
-        return ["reference", "–"]
-    gap = row.difference
-    return [f"{numbers.signed(gap.value)} [{_signed_interval(gap)}]", numbers.p_value(gap.p)]
-
-
-def _cost_table(section: Section) -> list[str]:
-    rows = [[row.name, ", ".join(map(str, row.seeds)), numbers.score(row.spread), numbers.seconds(row.cost["training"]),
-             numbers.seconds(row.cost["evaluation"]), numbers.memory(row.cost["memory"]),
-             numbers.count(row.cost["parameters"]), numbers.count(row.cost["trainable"])] for row in section.rows]
-    return markdown_table(["Model", "Seeds", "Spread over seeds", "Training", "Test scoring", "Peak memory",
-                           "Parameters", "Trained"], rows)
-
-
-def _round_table(section: Section) -> list[str]:
-    rows = [[row.name, *(numbers.plus_minus(row.rounds[metric]) for metric in section.round_metrics)]
-            for row in section.rows]
-    return markdown_table(["Model", *map(label, section.round_metrics)], rows)
-
-
-def group_lines(section: Section) -> list[str]:
-    """Markdown lines of the table by group, and of the groups that are too small for it; none where there are none."""
-    if not section.groups:
-        return []
-    names = [row.name for row in section.rows]
-    rows = [[group.name, numbers.count(group.rows), *(numbers.score(group.scores.get(name)) for name in names)]
-            for group in section.groups if group.scores]
-    lines = ["", f"{label(section.primary)} by group", "", *markdown_table(["Group", section.counted, *names], rows)]
-    return lines + (["", f"n too small: {section.small_groups}."] if section.small_groups else [])
 
 
 def router_lines(routers: Sequence[Routers], stem: str | None = None) -> list[str]:
@@ -186,7 +144,7 @@ def router_lines(routers: Sequence[Routers], stem: str | None = None) -> list[st
     if not routers or stem is not None:
         return lines
     most = max(len(inside.told["load"]) for inside in routers)
-    rows = [[inside.name, *map(numbers.score, inside.told["load"])] for inside in routers]
+    rows = [[inside.name, *map(score, inside.told["load"])] for inside in routers]
     head = ["Share of the choices, experts from the busiest to the least", *map(str, range(1, most + 1))]
     return [*lines, "", *markdown_table(head, [row + ["–"] * (most + 1 - len(row)) for row in rows])]
 
@@ -199,3 +157,8 @@ def router_figures(routers: Sequence[Routers], stem: str) -> dict[str, Figure]:
 
 def _figure_file(stem: str, place: int, name: str) -> str:
     return f"{stem}-routers{place}-{name}.svg"
+
+
+def _cell(cell: TableCell) -> str:
+    text = f"**{cell.text}**" if cell.mark == BEST else cell.text + DAGGER * (cell.mark == LEVEL)
+    return f"{text} [{cell.interval}]" if cell.interval else text

@@ -2,14 +2,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Mapping
 
+from .curves import Curve
 from .diagnostics import Diagnostics
 from .numbers import interval, score, shown, signed
 from .routers import Routers
 
 NO_LIST = "no list: pass --ddi"
 """In place of a DDI rate where the data set was prepared without a list of interactions."""
+LOWER_OR_NEITHER = {"giniindex", "averagepopularity", "shannonentropy", "tailpercentage", "itemcoverage", "mae", "rmse",
+                    "logloss", "ddirate", "trueddirate", "setsize", "truesetsize"}
+"""Metrics of which lower is better, or neither end is: no cell is set in bold."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,23 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Primary metric of a model minus the reference's, paired by row; ``p`` is adjusted by Holm."""
+    """Primary metric of a model minus the reference's, paired by row; ``p`` is adjusted by Holm.
+
+    Attributes:
+        plain: p of the bootstrap before Holm.
+        t, degrees, t_p: paired t-test on patient means, a second opinion without correction.
+        effect: mean difference of patients in units of its standard deviation (d_z).
+    """
 
     value: float
     low: float
     high: float
     p: float
+    plain: float | None = None
+    t: float | None = None
+    degrees: int | None = None
+    t_p: float | None = None
+    effect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,8 @@ class ModelRow:
     Attributes:
         thresholds: of its runs, where scores are made into sets.
         rounds: metric to mean and standard deviation over rounds, where a published protocol has them.
+        folders: of its runs, all folds among them: the evidence.
+        level: metrics on which it is not shown to be below the model with the highest value.
     """
 
     name: str
@@ -55,6 +73,8 @@ class ModelRow:
     command: str
     thresholds: tuple[float, ...] = ()
     rounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    level: frozenset[str] = frozenset()
 
     def told(self) -> str:
         """Seeds in words."""
@@ -77,7 +97,8 @@ class Group:
 class Section:
     """All runs on one data set, split and content, read in one table.
 
-    ``unknown`` are metrics that were asked for and that no row has, since the data do not tell them.
+    ``unknown`` are metrics that were asked for and that no row has, since the data do not tell them; ``curves`` are
+    figures of how its rows were trained; ``apart`` counts the earlier tables of runs on the same data.
     """
 
     dataset: str
@@ -92,6 +113,8 @@ class Section:
     diagnostics: Diagnostics | None = None
     routers: tuple[Routers, ...] = ()
     unknown: tuple[str, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    apart: int = 0
 
     @property
     def title(self) -> str:
@@ -113,7 +136,8 @@ class Section:
         """Name of the section inside the page; differs also where only the content or the interactions differ."""
         listed = self.data.get("statistics", {}).get("ddi")
         hashes = [self.data["sha256"], *([listed["sha256"]] if isinstance(listed, Mapping) else [])]
-        return "-".join([self.dataset, self.split or "all", *(str(digest)[:8] for digest in hashes)])
+        apart = [str(self.apart)] if self.apart else []
+        return "-".join([self.dataset, self.split or "all", *(str(digest)[:8] for digest in hashes), *apart])
 
     @property
     def reference(self) -> ModelRow:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
 from ..errors import RecordError
-from ..files import atomic_write
 from ..quick_start.folds import FOLDS, join_folds
 from ..quick_start.stored import StoredRun
 from ..version import __version__
@@ -14,11 +13,14 @@ from .figures import Figure
 from .findings import Finding, find
 from .jobs import Cell
 from .reading import section_of
-from .report import environment, group_lines, markdown_table, metric_table, router_figures, router_lines
+from .latex import render_latex
+from .report import environment, markdown_lines, markdown_table, router_figures, router_lines, write_files
 from .results import Results
 from .routers import Routers, routers_of
 from .sections import Section
 from .suite import Suite
+from .tables import section_tables
+from .tidy import render_csv
 
 Found = Mapping[str, Mapping[Cell, Mapping[int, Path]]]
 _AGAIN = ("Runs that are finished for the same configuration, seed, data and version are not made again; page and "
@@ -137,9 +139,9 @@ def _sections(results: Results) -> list[Section]:
     return made
 
 
-def render_page(report: SuiteReport) -> str:
-    """One page without any reference to a network."""
-    return environment().get_template("suite.html.j2").render(report=report).lstrip()
+def render_page(report: SuiteReport, place: Path) -> str:
+    """One page for the folder ``place``, from which it links to records; it refers to no network."""
+    return str(environment(place).get_template("suite.html.j2").render(report=report).lstrip())
 
 
 def render_readme(report: SuiteReport, figures: bool) -> str:
@@ -168,26 +170,27 @@ def render_readme(report: SuiteReport, figures: bool) -> str:
         lines += router_lines(report.routers[finding.suite.name], finding.suite.name if figures else None)
     for section in report.sections:
         lines += ["", f"## {section.title}", "", section.headline]
-        for place, metrics in enumerate(section.metric_tables):
-            lines += ["", *metric_table(section, metrics, first=place == 0)]
-        lines += group_lines(section) + router_lines(section.routers, section.anchor if figures else None)
+        for table in section_tables(section):
+            lines += markdown_lines(table) if table.kind in ("results", "groups") else []
+        lines += router_lines(section.routers, section.anchor if figures else None)
     return "\n".join([*lines, "", "## Make this again", "", f"`{report.command}`", "", report.again]) + "\n"
 
 
 def write_suite(report: SuiteReport, out: Path | None = None, html: Path | None = None, md: Path | None = None,
-                ) -> list[Path]:
+                csv: Path | None = None, tex: Path | None = None) -> list[Path]:
     """Writes ``page.html``, ``README.md`` and its figures into ``out``, and the files named."""
     contents: dict[Path, str] = {}
     if out is not None:
-        contents = {out / "page.html": render_page(report), out / "README.md": render_readme(report, figures=True)}
+        contents = {out / "page.html": render_page(report, out), out / "README.md": render_readme(report, figures=True)}
         contents |= {out / name: figure.standalone() for name, figure in report.figures.items()}
         for stale in set(out.glob("*.svg")) - set(contents):
             stale.unlink()   # of a suite that has no answer any more
     if html is not None:
-        contents[html] = render_page(report)
+        contents[html] = render_page(report, html.parent)
     if md is not None:
         contents[md] = render_readme(report, figures=False)
-    for path, text in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, text.encode())
-    return list(contents)
+    if csv is not None:
+        contents[csv] = render_csv(report.sections)
+    if tex is not None:
+        contents[tex] = render_latex(report.sections)
+    return write_files(contents)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Sequence
+from typing import TYPE_CHECKING, Annotated, Mapping, Sequence
 
 import typer
 
@@ -73,6 +73,8 @@ def bench(
         "--from", metavar="DIR", help="Run nothing: read evidence that --out wrote.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML page.")] = None,
     md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write a Markdown file.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the tables' numbers as CSV.")] = None,
+    tex: Annotated[Path | None, typer.Option("--tex", metavar="FILE", help="Write LaTeX tables (booktabs).")] = None,
 ) -> None:
     """Runs what is missing, then tells what the records show."""
     from ..bench.evidence import read_evidence
@@ -81,8 +83,12 @@ def bench(
 
     suites, faults = load_suites(suite)
     failures: list[Failure] = []
-    part = _part(shard, faults, [name for name, value in (("--out", out), ("--html", html), ("--md", md),
-                                                          ("--from", source)) if value is not None])
+    files = {"html": html, "md": md, "csv": csv, "tex": tex}
+    made = {"--out": out, **{f"--{name}": path for name, path in files.items()}, "--from": source}
+    part = _part(shard, faults, [name for name, value in made.items() if value is not None])
+    if not faults and (csv or tex) and all(suite.figure != "tables" for suite in suites):
+        faults.append(f"--csv, --tex: suite '{suites[0].name}' has no tables of models; its numbers are on the page "
+                      "(--html) and in Markdown (--md)")
     if source is not None:
         if force or profile or gpus or scheduler or jobs != 1 or out is not None or tune is not None:
             faults.append("--from runs nothing and keeps the evidence as it is: leave --force and --out out, and "
@@ -103,7 +109,7 @@ def bench(
             _tell_failures(failures)
             return
         found = plan.found(pool.get)
-    _show(suites, found, failures, None if source else out, html, md)
+    _show(suites, found, failures, None if source else out, files)
 
 
 def _run(suites: Sequence[Suite], faults: Sequence[str], pool: Pool, where: Engine, part: tuple[int, int] | None,
@@ -125,8 +131,8 @@ def _run(suites: Sequence[Suite], faults: Sequence[str], pool: Pool, where: Engi
     return plan, len(wanted), failures
 
 
-def _show(suites: Sequence[Suite], found: Found, failures: Sequence[Failure], out: Path | None, html: Path | None,
-          md: Path | None) -> None:
+def _show(suites: Sequence[Suite], found: Found, failures: Sequence[Failure], out: Path | None,
+          files: Mapping[str, Path | None]) -> None:
     """Prints what the runs tell, writes the pages asked for, and ends with what failed."""
     from ..bench.evidence import Reader, read_evidence, write_evidence
     from ..bench.suite_report import make_report, write_suite
@@ -138,7 +144,7 @@ def _show(suites: Sequence[Suite], found: Found, failures: Sequence[Failure], ou
         found = read_evidence(out, suites)
     report = make_report(suites, found, Reader(suites))
     _print(report)
-    for path in write_suite(report, out, html, md):
+    for path in write_suite(report, out, **files):
         say(f"written: {path}")
     _tell_failures(failures)
 

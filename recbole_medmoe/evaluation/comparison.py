@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -61,6 +61,9 @@ class Comparison:
         models: in the order given; the first is what the others are compared with.
         rows, clusters: how many rows, of how many patients.
         draws, level: of the bootstrap.
+        below_best: metric to model to p of its difference from the model with the highest value, which is left out;
+            two-sided, from the same draws, corrected by Holm over the models of one metric. The best is found by the
+            values themselves, so this describes a table and tests nothing that was planned.
     """
 
     primary: str
@@ -69,6 +72,7 @@ class Comparison:
     clusters: int
     draws: int
     level: float
+    below_best: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> ModelSummary:
         return {model.name: model for model in self.models}[name]
@@ -104,26 +108,48 @@ def compare(rows_by_model: Mapping[str, Sequence[SeedRows]], primary: str, *,
     drawn = dict(zip(columns, resampled_means(np.stack(list(columns.values()), axis=1), patients, draws, seed).T))
     tests = {name: paired_of(columns[name, "difference"].mean(), drawn[name, "difference"], level) for name in others}
     corrected = dict(zip(tests, holm([paired.p for paired in tests.values()])))
+    resampled = {name: _resampled(found, {metric: drawn[name, metric] for metric in found})
+                 for name, found in averaged.items()}
+    centres = {name: means(found) for name, found in averaged.items()}
     models = tuple(
         ModelSummary(name, len(seeds),
-                     _intervals(averaged[name], {metric: drawn[name, metric] for metric in averaged[name]}, level),
+                     {metric: interval_of(centres[name][metric], found, level)
+                      for metric, found in resampled[name].items()},
                      spreads[name],
                      Against(tests[name], paired_t(averaged[name][primary], base, patients),
                              effect_size(averaged[name][primary], base, patients), corrected[name])
                      if name in tests else None)
         for name, seeds in rows_by_model.items())
-    return Comparison(primary, models, len(ids), len(np.unique(patients)), draws, level)
+    return Comparison(primary, models, len(ids), len(np.unique(patients)), draws, level,
+                      _below_best(centres, resampled))
 
 
-def _intervals(columns: Mapping[str, Array], drawn: Mapping[str, Array], level: float) -> dict[str, Interval]:
-    """Metric to its interval, from values [N] and resampled means [draws] of each column."""
+def _resampled(columns: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict[str, Array]:
+    """Metric to its resampled values [draws], from values [N] and resampled means [draws] of each column."""
+    found = {name: drawn[name] for name in plain_names(columns)}
     centres = means(columns)
-    found = {name: interval_of(centres[name], drawn[name], level) for name in plain_names(columns)}
     for name in ratio_names(columns):
         above, below = ratio_parts(name)
         if name in centres:
             with np.errstate(divide="ignore", invalid="ignore"):
-                found[name] = interval_of(centres[name], drawn[above] / drawn[below], level)
+                found[name] = drawn[above] / drawn[below]
+    return found
+
+
+def _below_best(centres: Mapping[str, Mapping[str, float]], resampled: Mapping[str, Mapping[str, Array]],
+                ) -> dict[str, dict[str, float]]:
+    """As `Comparison.below_best`; differences that are nothing but rounding count as none."""
+    found: dict[str, dict[str, float]] = {}
+    for metric in dict.fromkeys(metric for one in resampled.values() for metric in one):
+        names = [name for name, one in resampled.items() if metric in one]
+        best = max(names, key=lambda name: centres[name][metric])
+        p = []
+        for name in names:
+            if name != best:
+                drawn = resampled[name][metric] - resampled[best][metric]
+                drawn = np.where(np.abs(drawn) < 1e-12, 0.0, drawn)
+                p.append(paired_of(centres[name][metric] - centres[best][metric], drawn).p)
+        found[metric] = dict(zip([name for name in names if name != best], holm(p)))
     return found
 
 

@@ -37,6 +37,8 @@ class Evaluation:
         topk_items: [N, K] internal item ids, best first; 0 ([PAD]) where a user has fewer than K items to rank.
         seconds: wall time, synchronised with the device.
         threshold: what made sets of scores; None where only ranks count.
+        threshold_curve: as `recbole_medmoe.evaluation.medication.threshold_curve` gives it, where the threshold was
+            tuned on these very rows.
     """
 
     metrics: dict[str, float]
@@ -45,6 +47,7 @@ class Evaluation:
     topk_items: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     seconds: float = 0.0
     threshold: float | None = None
+    threshold_curve: dict[str, list[float]] | None = None
 
     def rounded(self, places: int = 4) -> dict[str, float]:
         """The metrics as RecBole gives them, rounded to ``metric_decimal_place``."""

@@ -12,7 +12,7 @@ from ..metrics import SET_METRICS
 from ..processes import is_mine
 from .evaluator import Evaluation, clock, gathered, score_block
 from .loading import full_sort_batches
-from .medication import average_precision, interactions, overlap, tune_threshold
+from .medication import average_precision, interactions, overlap, threshold_curve, tune_threshold
 from .ranking import ROW_METRICS, rank_metrics
 from .ratios import means, ratio_columns
 from .topk import Lots, forbid, top_items
@@ -62,12 +62,15 @@ def evaluate_sets(model: Any, loader: Any, *, topk: Sequence[int], metrics: Sequ
     started = clock(device)
     model.eval()
     rows, scores, truth, lists = _scored(model, loader, item_num, max(topk), device, precision, progress)
+    curve = None
     if threshold is None:
         threshold = tune_threshold(scores, truth)
+        curve = threshold_curve(scores, truth, threshold)
     hits = np.take_along_axis(np.pad(truth, ((0, 0), (1, 0))), lists, axis=1)
     columns = set_columns(scores, truth, threshold, None if ddi is None else ddi[1:, 1:].cpu().numpy(), names)
     columns |= rank_metrics(hits, truth.sum(axis=1), [name for name in names if name in ROW_METRICS], topk)
-    return Evaluation(ordered(means(columns), names, topk), columns, rows, lists, clock(device) - started, threshold)
+    return Evaluation(ordered(means(columns), names, topk), columns, rows, lists, clock(device) - started, threshold,
+                      curve)
 
 
 def set_columns(scores: Array, truth: Array, threshold: float, ddi: Array | None, names: Sequence[str],

@@ -139,7 +139,7 @@ def _joined(runs: Sequence[StoredRun]) -> StoredRun:
     record = {**first, "data": _data([run.record["data"] for run in runs]), "evaluation": evaluation,
               "training": training, "routing": None}
     return StoredRun(runs[0].folder, record, rows, columns, groups,
-                     None if runs[0].patients is None else patients)
+                     None if runs[0].patients is None else patients, parts=tuple(run.folder for run in runs))
 
 
 def _all_names(groups: Iterable[Mapping[str, Any]]) -> list[str]:

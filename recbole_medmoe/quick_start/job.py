@@ -91,6 +91,7 @@ class Job:
         """Fixes the threshold of medication sets on validation, where there are such sets."""
         if self.config["task"] == "medication":
             self.facts.threshold = self.trainer.choose_threshold(self.valid)
+            self.facts.threshold_curve = self.trainer.threshold_curve
 
     def score(self) -> None:
         """Scores the test rows once, and takes what the record tells of them."""

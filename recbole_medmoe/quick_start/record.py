@@ -49,6 +49,7 @@ class Facts:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float | None] = field(default_factory=dict)
     threshold: float | None = None
+    threshold_curve: dict[str, list[float]] | None = None
     rounds: dict[str, Any] | None = None
     test_scored: int = 0
     rows_scored: int = 0
@@ -185,6 +186,7 @@ def build_record(facts: Facts, folder: Path) -> dict[str, Any]:
                        "rows_per_second": rows / seconds if rows and seconds else None,
                        "latency_ms": facts.latency, "test_scored": facts.test_scored,
                        **({"missing": facts.missing} if facts.removals else {}),
+                       **({"threshold_curve": facts.threshold_curve} if facts.threshold_curve else {}),
                        **({"rounds": facts.rounds} if facts.rounds else {}),
                        **({"written": facts.written} if facts.written else {}),
                        **({"probe": facts.probe} if facts.probe else {})},

@@ -53,6 +53,7 @@ class StoredRun:
         patients: [N] the patient of each row; None where a row is a patient.
         items: ``items: <kind>/<metric>`` to [N] values, NaN in rows without such a positive, and
             ``missing: <modality> <share>/<metric>`` to [N] values.
+        parts: folders of the runs that were put together as this one; none where it is one run.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class StoredRun:
     groups: Mapping[str, np.ndarray] = field(default_factory=dict)
     patients: np.ndarray | None = None
     items: Mapping[str, np.ndarray] = field(default_factory=dict)
+    parts: tuple[Path, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> StoredRun:
@@ -86,6 +88,11 @@ class StoredRun:
     def content(self) -> Content:
         """What the run was made on."""
         return Content.of_record(self.record)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where its record, or those of its parts, lie."""
+        return self.parts or (self.folder,)
 
     @property
     def clusters(self) -> np.ndarray:

@@ -42,6 +42,7 @@ class MedTrainerMixin(Trainer):
         best: weights of the best epoch on the CPU, None before the first; after ``fit`` they are in the model.
         test_scored: how often test rows were scored so far.
         threshold: what makes sets of a visit's scores, once `choose_threshold` has fixed it.
+        threshold_curve: what sets of validation visits are worth under other thresholds, where it was tuned.
         trace: of the first steps, where the key ``profile`` asks for one.
     """
 
@@ -49,10 +50,11 @@ class MedTrainerMixin(Trainer):
     best: Snapshot | None
     test_scored: int
     threshold: float | None
+    threshold_curve: dict[str, list[float]] | None
     trace: Trace | None
 
     def __init__(self, config: Any, model: Any) -> None:
-        self.history, self.best, self.schedule, self.threshold = [], None, None, None
+        self.history, self.best, self.schedule, self.threshold, self.threshold_curve = [], None, None, None, None
         self._epoch = self._step = self.test_scored = 0
         self._told = time.monotonic()
         self.accumulation = int(config["gradient_accumulation_steps"] or 1)
@@ -111,9 +113,9 @@ class MedTrainerMixin(Trainer):
         """
         asked = self.config["set_threshold"]
         if asked == "tuned":
-            tuned = self.evaluate_rows(valid_data, "valid").threshold
-            assert tuned is not None   # without a threshold given, validation tunes one
-            self.threshold = tuned
+            found = self.evaluate_rows(valid_data, "valid")
+            assert found.threshold is not None   # without a threshold given, validation tunes one
+            self.threshold, self.threshold_curve = found.threshold, found.threshold_curve
         else:
             self.threshold = fixed_threshold(asked, self.model)
         return self.threshold

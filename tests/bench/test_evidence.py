@@ -51,6 +51,18 @@ def test_what_can_be_made_again_is_left_out(leave: Leave, tmp_path: Path) -> Non
     assert record["evaluation"]["metrics"]["mrr@10"] == .5   # means stay
 
 
+def test_first_seeds_of_tables_keep_their_validation_by_epoch_and_nothing_else_of_their_logs(
+        leave: Leave, tmp_path: Path) -> None:
+    found = _found(leave)
+    for folder in found["mine"][CELL].values():
+        (folder / "log.jsonl").write_text('{"epoch": 0, "loss": 2.0}\n'
+                                          '{"epoch": 1, "loss": 1.0, "valid_score": 0.123456}\n')
+    write_evidence(tmp_path / "out", [SUITE], found)
+    first, second = read_evidence(tmp_path / "out", [SUITE])["mine"][CELL].values()
+    assert (first / "log.jsonl").read_text() == '{"epoch": 1, "valid_score": 0.1235}\n'
+    assert not (second / "log.jsonl").exists()
+
+
 def test_a_fold_keeps_its_small_groups_for_the_folds_together(leave: Leave, tmp_path: Path) -> None:
     folder = leave("A", .5, split="fold0")
     record = read_record(folder)

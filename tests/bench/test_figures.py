@@ -5,20 +5,24 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from recbole_medmoe.bench.figures import Block, Figure, Line, Panel, curve, fall, forest, heat, shares, strip
+from recbole_medmoe.bench.figures import (Block, Figure, Line, Panel, Series, Spot, against_cost, curve, fall, forest,
+                                          heat, lines, shares, strip)
 from recbole_medmoe.bench.figures.frame import WIDTH, Scale
 
 
 def _figures() -> dict[str, Figure]:
-    lines = (Line("cold_patient", .02, .01, .03, "up"), Line("warm <b>", -.01, -.02, .0), Line("no interval", .005))
+    three = (Line("cold_patient", .02, .01, .03, "up"), Line("warm <b>", -.01, -.02, .0), Line("no interval", .005))
     return {
-        "forest": forest("difference in MAP@5", [Block("A − B", lines), Block("A − C", lines)], zero=True, margin=.01),
+        "forest": forest("difference in MAP@5", [Block("A − B", three), Block("A − C", three)], zero=True, margin=.01),
         "panels": forest("lists", [Block("Coverage", (Line("A", .2, .1, .3, "first"),)),
                                    Block("Gini", (Line("A", .9),))], own_scales=True),
         "strip": strip("difference in MAP@5", [("A − B", {"own": .02, "D01": .01, "D02": -.01})], "own"),
         "curve": curve("MAP@5", [("A", [(.05, .1, .08, .12), (1.0, .3, .28, .32)]), ("B", [(.05, .2, .1, .3)])],
                        "patients"),
         "fall": fall("MAP@5", [("BowRidge", .6, .3), ("LLMOnly", .5, .45)], ("cold_patient", "phrasing")),
+        "cost": against_cost("MAP@5", [Spot("Pop", .02, .2, .18, .22), Spot("A <b>", 31.0, .4), Spot("B", 31.5, .401),
+                                       Spot("slow", 9_000.0, .39, .3, .5)], True),
+        "lines": lines("epoch", "MAP@5", [Series("A", ((1.0, .1), (2.0, .3)), (2.0, .3)), Series("one", ((1.0, .2),))]),
         "shares": shares("weight", [("all (20)", (.7, .3)), ("gout (9)", (.1, .9))], ("experts", "LLM")),
         "heat": heat("of the choices", ["block 0", "a <very> long name of a line"], [
             Panel("up_proj", ("1", "2"), ((.2, .8), (.5, .5))), Panel("down_proj", ("1", "2"), ((.4, .6), (0., 1.)))]),

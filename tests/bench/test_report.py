@@ -5,8 +5,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-from recbole_medmoe.bench.report import best_models, render_html, render_markdown, write_report
+from recbole_medmoe.bench.report import render_html, render_markdown, write_report
 from recbole_medmoe.bench.sections import Section
+from recbole_medmoe.bench.tables import best_models
 
 
 class _Balance(HTMLParser):
@@ -17,7 +18,7 @@ class _Balance(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag not in {"meta", "br", "line", "circle"}:
+        if tag not in {"meta", "br", "input", "line", "circle"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -51,7 +52,7 @@ def test_the_same_section_gives_the_same_bytes(section: Section, tmp_path: Path)
 
 def test_names_cannot_break_the_page(section: Section) -> None:
     section = replace(section, dataset="<script>alert(1)</script>")
-    assert "<script>" not in render_html([section])
+    assert "<script>alert" not in render_html([section])
 
 
 def test_every_model_metric_and_difference_is_on_the_page(section: Section) -> None:

@@ -65,6 +65,11 @@ def test_without_a_list_the_cells_of_ddi_rates_say_so(section: Section, way: str
     assert "no list" not in WAYS[way](section)
 
 
+def test_the_page_shows_what_other_thresholds_give_on_validation(section: Section, folder: Path) -> None:
+    told = read_record(folder)["evaluation"]["threshold_curve"]
+    assert "Threshold curves." in render_html([section]) and max(told["jaccard"]) <= told["chosen"][1] + 1e-12
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_rounds_have_a_table_of_their_own(section: Section, way: str) -> None:
     mean, deviation = section.rows[0].rounds["prauc"]

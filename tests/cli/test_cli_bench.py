@@ -93,12 +93,24 @@ def test_page_and_figures_come_from_the_evidence_alone_with_the_same_bytes(
     write("part")
     assert _bench(suite, tmp_path / "runs", "--out", str(out), "--md", str(tmp_path / "a.md")) == 0
     assert len(counted) == 4   # the included suite asks for the same runs
-    assert main(["bench", str(suite), "--from", str(out), "--html", str(tmp_path / "b.html"), "--md",
+    assert main(["bench", str(suite), "--from", str(out), "--html", str(out / "b.html"), "--md",
                  str(tmp_path / "b.md")]) == 0
     assert len(counted) == 4
-    assert (tmp_path / "b.html").read_bytes() == (out / "page.html").read_bytes()
+    assert (out / "b.html").read_bytes() == (out / "page.html").read_bytes()
     assert (tmp_path / "b.md").read_bytes() == (tmp_path / "a.md").read_bytes()
     assert main(["report", str(out), "--html", str(tmp_path / "c.html")]) == 0
+
+
+def test_the_tables_of_a_suite_are_written_for_a_paper(write: Write, tmp_path: Path) -> None:
+    suite, tables, numbers = write(figure="tables"), tmp_path / "t.tex", tmp_path / "n.csv"
+    assert _bench(suite, tmp_path / "runs", "--tex", str(tables), "--csv", str(numbers)) == 0
+    assert r"\toprule" in tables.read_text() and "tinyfood,cold_patient," in numbers.read_text()
+
+
+def test_a_suite_without_tables_of_models_says_so_before_it_runs(
+        write: Write, counted: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _bench(write(), tmp_path / "runs", "--csv", str(tmp_path / "n.csv")) == 2
+    assert "--csv, --tex: suite 'mine' has no tables of models" in capsys.readouterr().err and not counted
 
 
 def test_a_failing_job_is_listed_at_the_end_and_the_rest_is_shown(

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
+import pandas
 import pytest
 
 from recbole_medmoe.cli import main
@@ -24,10 +28,31 @@ def test_both_files_are_written_and_named(runs: Path, tmp_path: Path, capsys: py
     assert "ConditionLookup" in page.read_text() and "| Pop |" in text.read_text()
 
 
+def test_numbers_and_tables_for_a_paper_are_written(runs: Path, tmp_path: Path) -> None:
+    numbers, tables = tmp_path / "n.csv", tmp_path / "t.tex"
+    assert main(["report", str(runs), "--csv", str(numbers), "--tex", str(tables)]) == 0
+    table = pandas.read_csv(numbers, float_precision="round_trip")
+    for path in runs.rglob("record.json"):
+        record = json.loads(path.read_text())
+        lines = table[(table.model == record["model"]["name"]) & table.group.isna()]
+        found = dict(zip(lines.metric, lines.value))
+        assert found == pytest.approx(record["evaluation"]["metrics"], abs=1e-12)
+    assert tables.read_text().count(r"\toprule") == tables.read_text().count(r"\label{tab:tinyfood-") >= 3
+
+
+def test_every_row_of_the_page_links_to_its_records(runs: Path, tmp_path: Path) -> None:
+    page = tmp_path / "deep" / "page.html"
+    assert main(["report", str(runs), "--html", str(page)]) == 0
+    links = [(page.parent / unquote(link)).resolve() for link in re.findall('href="([^"#]*)"', page.read_text())]
+    assert sorted(links) == sorted(path.resolve() for path in runs.rglob("record.json"))
+
+
 def test_the_same_runs_give_the_same_bytes(runs: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        assert main(["report", str(runs), "--html", str(tmp_path / f"{name}.html")]) == 0
-    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+        words = [word for kind in ("html", "md", "csv", "tex") for word in (f"--{kind}", f"{tmp_path / name}.{kind}")]
+        assert main(["report", str(runs), *words]) == 0
+    for kind in ("html", "md", "csv", "tex"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
 
 
 def test_the_reference_can_be_chosen(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

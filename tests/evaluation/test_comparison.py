@@ -6,6 +6,7 @@ import pytest
 
 from recbole_medmoe.errors import DataError
 from recbole_medmoe.evaluation.comparison import compare
+from recbole_medmoe.evaluation.ratios import ratio_columns
 from recbole_medmoe.evaluation.statistics import bootstrap_interval, effect_size, holm, paired_bootstrap, paired_t
 
 ROWS = np.arange(40)
@@ -38,6 +39,28 @@ def test_each_model_is_tested_against_the_first_with_holm() -> None:
     assert [found[name].against.p_holm for name in "BC"] == pytest.approx(holm([result.p for result in paired]))
     assert found["B"].against.t_test == paired_t(run(1, 0.2)[1][METRIC], base, ROWS)
     assert found["B"].against.effect == effect_size(run(1, 0.2)[1][METRIC], base, ROWS)
+
+
+def test_every_model_is_held_against_the_best_of_each_metric_with_holm() -> None:
+    models = {"A": [run(0)], "B": [run(1, 0.2)], "C": [run(2)]}
+    found = compare(models, METRIC, draws=300, seed=5)
+    best = run(1, 0.2)[1][METRIC]
+    p = [paired_bootstrap(run(seed)[1][METRIC], best, ROWS, 300, 5).p for seed in (0, 2)]
+    assert found.below_best[METRIC] == pytest.approx(dict(zip("AC", holm(p))))
+    assert set(found.below_best["recall@5"].values()) == {1.0}   # all are equal there
+
+
+def test_pooled_metrics_are_held_against_the_best_by_their_ratios() -> None:
+    generator = np.random.default_rng(4)
+    parts = {name: (generator.random(40) * level, 1 + generator.random(40)) for name, level in (("A", 1.0), ("B", .8))}
+    columns = {name: {METRIC: generator.random(40), **ratio_columns("ddirate", *its)} for name, its in parts.items()}
+    found = compare({name: [(ROWS, its)] for name, its in columns.items()}, METRIC, draws=200, seed=1)
+    drawn = np.random.default_rng(1).integers(0, 40, size=(200, 40))
+    ratios = {name: its["ddirate/numerator"][drawn].sum(1) / its["ddirate/denominator"][drawn].sum(1)
+              for name, its in columns.items()}
+    gaps = ratios["B"] - ratios["A"]
+    tail = min((gaps <= 0).sum(), (gaps >= 0).sum())
+    assert found.below_best["ddirate"] == pytest.approx({"B": min(1.0, 2 * (tail + 1) / 201)})
 
 
 def test_a_model_that_equals_the_first_has_p_one() -> None:

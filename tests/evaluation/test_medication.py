@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score, f1_score, jaccard_score
 
 from recbole_medmoe.errors import TrainingError
 from recbole_medmoe.evaluation import medication
-from recbole_medmoe.evaluation.medication import average_precision, interactions, overlap, tune_threshold
+from recbole_medmoe.evaluation.medication import (average_precision, interactions, overlap, threshold_curve,
+                                                  tune_threshold)
 
 VISITS, MEDICATIONS = 60, 23
 
@@ -125,3 +126,31 @@ def test_shapes_that_differ_are_refused() -> None:
 def test_without_visits_there_is_nothing_to_tune() -> None:
     with pytest.raises(ValueError, match="no visit"):
         tune_threshold(np.zeros((0, 2)), np.zeros((0, 2), dtype=bool))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_threshold_curve_tells_the_sets_of_a_plain_loop(tied: bool) -> None:
+    scores, truth = _draw(3, tied)
+    chosen = tune_threshold(scores, truth)
+    told = threshold_curve(scores, truth, chosen)
+    expected = {}
+    for size in (1, 2, 3, 4, 6, 8, 11, 15, 20):
+        level = sorted(scores.ravel().tolist(), reverse=True)[size * VISITS - 1]
+        sets = [[value >= level for value in row] for row in scores.tolist()]
+        jaccard = np.mean([jaccard_score(row, found) for row, found in zip(truth, sets)])
+        expected[np.mean([sum(found) for found in sets])] = jaccard
+    np.testing.assert_allclose(told["sizes"], sorted(expected), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(told["jaccard"], [expected[size] for size in sorted(expected)], rtol=0, atol=1e-9)
+    sets = scores.astype(float) >= chosen
+    assert told["chosen"] == pytest.approx([sets.sum(axis=1).mean(), overlap(sets, truth)[0].mean()])
+
+
+def test_no_point_of_a_threshold_curve_is_above_the_threshold_that_was_tuned() -> None:
+    scores, truth = _draw(4)
+    told = threshold_curve(scores, truth, tune_threshold(scores, truth))
+    assert max(told["jaccard"]) <= told["chosen"][1] + 1e-12
+
+
+def test_a_threshold_curve_of_one_medication_has_one_point() -> None:
+    told = threshold_curve(np.ones((3, 1)), np.ones((3, 1), dtype=bool), .5)
+    assert told == {"sizes": [1.0], "jaccard": [1.0], "chosen": [1.0, 1.0]}

@@ -52,13 +52,14 @@ def test_no_test_label_reaches_a_metric_before_selection_ends(parts: Any, monkey
 
         monkeypatch.setattr(set_evaluator, name, noted)
 
-    for name in ("set_columns", "rank_metrics", "tune_threshold"):   # all that an evaluation of sets hands labels to
+    # all that an evaluation of sets hands labels to
+    for name in ("set_columns", "rank_metrics", "tune_threshold", "threshold_curve"):
         spy(name)
     trainer, valid, test = parts("VisitLR")
     trainer.choose_threshold(valid)
     sizes = [[len(items) for items in loader.uid2positive_item[loader.uid_list.numpy()]] for loader in (valid, test)]
-    # Three calls for each of validation in training and choice of the threshold.
-    assert sizes[0] != sizes[1] and len(seen) >= 6 and all(found == sizes[0] for found in seen)
+    # Four calls for each of validation in training and choice of the threshold.
+    assert sizes[0] != sizes[1] and len(seen) >= 8 and all(found == sizes[0] for found in seen)
     before = len(seen)
     trainer.evaluate_rows(test, "test")
     assert len(seen) > before and all(found == sizes[1] for found in seen[before:])

@@ -7,7 +7,9 @@ from .fall import fall
 from .forest import Block, Line, forest
 from .frame import Figure
 from .heat import Panel, heat
+from .plane import Series, Spot, against_cost, lines
 from .strip import strip
 from .trials import search_figure
 
-__all__ = ["Block", "Figure", "Line", "Panel", "curve", "fall", "forest", "heat", "search_figure", "shares", "strip"]
+__all__ = ["Block", "Figure", "Line", "Panel", "Series", "Spot", "against_cost", "curve", "fall", "forest", "heat",
+           "lines", "search_figure", "shares", "strip"]
