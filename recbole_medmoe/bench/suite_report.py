@@ -176,19 +176,27 @@ def render_readme(report: SuiteReport, figures: bool) -> str:
     return "\n".join([*lines, "", "## Make this again", "", f"`{report.command}`", "", report.again]) + "\n"
 
 
+def _drawn(report: SuiteReport, folder: Path) -> dict[Path, str]:
+    return {folder / name: figure.standalone() for name, figure in report.figures.items()}
+
+
 def write_suite(report: SuiteReport, out: Path | None = None, html: Path | None = None, md: Path | None = None,
                 csv: Path | None = None, tex: Path | None = None) -> list[Path]:
-    """Writes ``page.html``, ``README.md`` and its figures into ``out``, and the files named."""
+    """Writes ``page.html``, ``README.md`` and its figures into ``out``, and the files named.
+
+    ``md`` shows the figures where they lie beside it, and draws them again.
+    """
     contents: dict[Path, str] = {}
     if out is not None:
         contents = {out / "page.html": render_page(report, out), out / "README.md": render_readme(report, figures=True)}
-        contents |= {out / name: figure.standalone() for name, figure in report.figures.items()}
+        contents |= _drawn(report, out)
         for stale in set(out.glob("*.svg")) - set(contents):
             stale.unlink()   # of a suite that has no answer any more
     if html is not None:
         contents[html] = render_page(report, html.parent)
     if md is not None:
-        contents[md] = render_readme(report, figures=False)
+        beside = any(path.is_file() for path in _drawn(report, md.parent))
+        contents |= {md: render_readme(report, figures=beside)} | (_drawn(report, md.parent) if beside else {})
     if csv is not None:
         contents[csv] = render_csv(report.sections)
     if tex is not None:

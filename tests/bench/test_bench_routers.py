@@ -97,6 +97,20 @@ def test_a_suite_leaves_the_maps_as_files_that_its_readme_shows(leave: Callable[
     assert "svg" not in alone and "| A | 0.700 | 0.300 |" in alone
 
 
+def test_markdown_beside_the_figures_shows_and_draws_them(leave: Callable[..., Any], tmp_path: Path) -> None:
+    suite = Suite.model_validate({"title": "t", "question": "q?", "dataset": "food", "seeds": [0], "splits": ["warm"],
+                                  "metrics": ["map@5"], "rows": {"A": {}, "B": {}}, "name": "mine", "reference": "B",
+                                  "figure": "tables"})
+    found = {"mine": {Cell("A", "warm"): {0: leave("A", .6, routing=ROUTING)}, Cell("B", "warm"): {0: leave("B", .5)}}}
+    report = make_report([suite], found, Reader([suite]))
+    write_suite(report, tmp_path)
+    left = {path.name: path.read_bytes() for path in tmp_path.glob("*.[ms][dv]*")}
+    for name in left:
+        (tmp_path / name).write_text("old")
+    write_suite(report, md=tmp_path / "README.md")
+    assert len(left) == 4 and {name: (tmp_path / name).read_bytes() for name in left} == left
+
+
 def test_routers_under_several_conditions_are_named_by_them(leave: Callable[..., Any]) -> None:
     suite = Suite.model_validate({
         "title": "t", "question": "q?", "dataset": "food", "seeds": [0], "splits": ["warm", "cold"], "name": "mine",
