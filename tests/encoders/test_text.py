@@ -55,7 +55,7 @@ def test_a_long_text_loses_its_end_and_the_template_nothing(tiny_llama: Path, te
     with caplog.at_level(logging.WARNING, logger="recbole_medmoe"):
         cut = encoder.encode(["banana bread", "oat"])
     np.testing.assert_allclose(cut[:1], encoder.encode(["banan"]), atol=1e-5)
-    assert "1 of 2 texts" in caplog.text and "banana" not in caplog.text
+    assert "1 of 2 prompts" in caplog.text and "banana" not in caplog.text
 
 
 def test_the_number_of_cut_texts_is_told(tiny_llama: Path) -> None:
