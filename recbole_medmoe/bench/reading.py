@@ -154,6 +154,9 @@ def _adapters(by_name: Mapping[str, Sequence[StoredRun]]) -> Iterator[str]:
         training, inference = (f"{np.mean(values):,.0f}" if values else "–" for values in speeds)
         yield (f"{row}: {done:.2f} MFLOP of the adapter per token, {used:.2f} in the experts that it uses; tokens "
                f"per second {training} in training, {inference} in inference.")
+    if any("costs" in run.record["model"] for runs in by_name.values() for run in runs):
+        yield ("Seconds and tokens per second hold the frozen layers' pass over texts that no earlier run had left on "
+               "disk or in memory: the first run of a seed is slower by it, and rows are not to be compared so.")
     probes = [run.record["evaluation"]["probe"] for runs in by_name.values() for run in runs
               if "probe" in run.record["evaluation"]]
     if probes:

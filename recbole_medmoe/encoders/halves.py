@@ -42,7 +42,8 @@ class CausalHalves(nn.Module):
         upper_dtype: number format of the upper half's frozen weights.
         keep: whether to keep what the lower half gives.
         kept: where it is kept, to be handed on to other halves of the same backbone, cut and number formats.
-        store: where later runs find it; all of it is written when the mode changes.
+        store: where later runs find it; all of it is written after each reading of an evaluation, and when the mode
+            changes.
         progress: see `progress.meter`; shown where many texts are read for the first time.
         checkpointing: see `SplitBackbone`.
         quantise: see `load_backbone`.
@@ -129,6 +130,8 @@ class CausalHalves(nn.Module):
                 yield
             finally:
                 self._advance = None
+        if not self.training and self.store is not None:
+            self.store.save()   # nothing may follow: an evaluation is often the last thing that a process does
 
     def states(self, prefixes: Tensor, batch_tokens: int, watch: Watch | None = None) -> Tensor:
         """Last layer's states, after its norm, at the last tokens of texts; with gradients of the upper half.

@@ -105,7 +105,8 @@ class AdaptedLLM(nn.Module):
         return int(self.halves.config.hidden_size)
 
     def likelihoods(self, prefixes: Tensor, options: Tensor, labels: Tensor | None = None) -> Tensor:
-        """How likely each option is after its prefix, 0 where there is no prefix or no option.
+        """How likely each option is after its prefix, 0 where there is no prefix; an option without a token, for which
+        nothing speaks, is one below the least likely of its row.
 
         Args:
             prefixes: [B, T] token ids, filled up with -1.
@@ -122,8 +123,10 @@ class AdaptedLLM(nn.Module):
         for rows, weights in self._by_task(prefixes, labels):
             with nullcontext() if weights is None else given_gates(weights):
                 told = run(prefixes[rows], options[rows], self._watching(rows))
-            found = found.index_copy(0, rows, told.to(found.dtype))
-        return found
+            found = found.index_copy(0, rows.to(found.device), told.to(found.dtype))
+        named = (options != PADDING).any(-1).to(found.device)  # [B, C]
+        least = found.detach().masked_fill(~named, torch.inf).min(-1, keepdim=True).values.nan_to_num(posinf=0.0) - 1
+        return torch.where(named, found, least)
 
     def answer_loss(self, prefixes: Tensor, options: Tensor, labels: Tensor | None = None) -> Tensor:
         """Next-token loss: mean over the answers that are there of the mean over their tokens. Arguments as above."""
@@ -139,7 +142,7 @@ class AdaptedLLM(nn.Module):
         for rows, weights in self._by_task(prefixes, labels):
             with nullcontext() if weights is None else given_gates(weights):
                 told = self.halves.states(prefixes[rows], self.p.batch_tokens, self._watching(rows))
-            found = found.index_copy(0, rows, told.to(found.dtype))
+            found = found.index_copy(0, rows.to(found.device), told.to(found.dtype))
         return found
 
     def routing_loss(self, loss: Tensor) -> Tensor:
@@ -179,8 +182,9 @@ class AdaptedLLM(nn.Module):
         return None if watch is None else lambda routing, questions: watch(routing, own[questions.cpu()])
 
     def _by_task(self, prefixes: Tensor, labels: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Rows that have a prefix, with the experts' weights where the adapter is told the task: a group per task."""
-        there = (prefixes != PADDING).any(-1).to(self.halves.device)
+        """Rows that have a prefix, with the experts' weights where the adapter is told the task: a group per task. Rows
+        are on the device of the prefixes, which is not that of the model while one is being made."""
+        there = (prefixes != PADDING).any(-1)
         if self.p.adapter not in LABELLED or len(self.labels) < 2 and self.gate is None:
             rows = there.nonzero().squeeze(1)
             if len(rows):

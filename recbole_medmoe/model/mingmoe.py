@@ -200,11 +200,7 @@ class MINGFood(FeatureRecommender):
 
     def forward(self, users: Features, items: Features) -> Tensor:
         names = items["answer"][0]  # [I, S]
-        scores = self._score(users, names.expand(len(users["prompt"][0]), *names.shape))
-        # A food without a name has nothing that speaks for it.
-        named = (names != PADDING).any(-1)  # [I]
-        least = scores.masked_fill(~named, torch.inf).min(-1, keepdim=True).values.nan_to_num(0.0, posinf=0.0) - 1
-        return torch.where(named, scores, least)
+        return self._score(users, names.expand(len(users["prompt"][0]), *names.shape))
 
     def calculate_loss(self, interaction: Any) -> Tensor:
         """Loss of N pairs: of each food's words, or of each food against foods drawn for its patient.
@@ -249,7 +245,7 @@ class MINGVisits(VisitRecommender):
         self.standard = ModalityInput(self.llm.width)
         self.drop = Dropout(self.params.dropout, self.params.state_scale)
         self.head = nn.Linear(self.llm.width, self.n_items)
-        seen = source.train_users.nonzero().squeeze(1)
+        seen = (source.train_users & self.get_buffer("present_user_prompt")).nonzero().squeeze(1)
         if len(seen):
             with torch.no_grad():
                 parts = [self._states(self.user_inputs(some)) for some in seen.split(_AT_ONCE)]
@@ -264,6 +260,10 @@ class MINGVisits(VisitRecommender):
     def labels(cls, source: Any, params: Any) -> list[str]:
         """One task."""
         return ["medication"]
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """In one piece: what watches the routers knows rows by their place in the batch."""
+        return self.forward(FeatureRecommender.user_inputs(self, interaction[self.USER_ID]), {}).flatten()
 
     def _states(self, users: Features) -> Tensor:
         prompts = users["prompt"][0]

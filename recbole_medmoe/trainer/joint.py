@@ -103,8 +103,9 @@ class JointTrainer(AdapterTrainer):
         # A recommender of which nothing is trained (zero-shot) is only scored.
         learning = {place: loader for place, loader in enumerate(train) if is_trained(self.trainers[place].model)}
         batches, best, waited = JointLoader(learning), float("-inf"), 0
-        self.start_schedule(len(batches), self.epochs)
         found: list[dict[str, float]] = []
+        if learning:
+            self.start_schedule(len(batches), self.epochs)
         if self.trace is not None and learning:
             self.trace.start()
         for epoch in range(self.epochs if learning else 0):

@@ -9,7 +9,7 @@ import pytest
 
 from recbole_medmoe.bench.reading import read_sections
 from recbole_medmoe.errors import RecordError
-from recbole_medmoe.store import write_record, write_rows
+from recbole_medmoe.store import read_record, write_record, write_rows
 
 CONFIG = {"valid_metric": "MAP@5", "bootstrap_draws": 200, "learning_rate": .1, "eval_args": {"mode": "full"}}
 
@@ -127,3 +127,14 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:200])
     with pytest.raises(RecordError, match="record.json: not JSON"):
         read_sections(tmp_path)
+
+
+def test_beside_speeds_of_adapters_stands_what_is_in_them(tmp_path: Path) -> None:
+    folder = _leave(tmp_path, "A", .2)
+    record = read_record(folder)
+    record["model"]["costs"] = {"trained_parameters": 4, "adapter_flops_per_token": 2e6, "active_flops_per_token": 1e6,
+                                "training_tokens_per_second": None, "inference_tokens_per_second": 637.4}
+    write_record(folder, record)
+    notes = [note for note in read_sections(tmp_path)[0].notes if "tokens per second" in note.lower()]
+    assert "2.00 MFLOP" in notes[0] and "637 in inference" in notes[0]
+    assert "no earlier run had left" in notes[1] and len(notes) == 2

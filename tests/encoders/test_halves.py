@@ -110,6 +110,17 @@ def test_a_later_run_finds_what_is_kept_in_the_store(tiny_llama: Path, tmp_path:
     assert torch.equal(scorer.score(table(PREFIXES), tables(OPTIONS)), wanted) and not shapes
 
 
+@pytest.mark.parametrize("way", ["score", "states"])
+def test_what_an_evaluation_reads_is_in_the_store_though_no_training_follows(tiny_llama: Path, tmp_path: Path,
+                                                                             way: str) -> None:
+    halves = halves_of(tiny_llama, store=KeptTexts(tmp_path, {}))
+    if way == "states":
+        halves.states(table(PREFIXES), 4096)
+    else:
+        PrefixScorer(halves).score(table(PREFIXES), tables(OPTIONS))
+    assert set(KeptTexts(tmp_path, {}).get(halves._kept)) == set(halves._kept) != set()
+
+
 @pytest.mark.parametrize("way", ["train", "score", "states"])
 def test_the_store_is_asked_once_however_many_chunks_there_are(tiny_llama: Path, tmp_path: Path, way: str,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,19 @@
 """MINGMoE and its recommenders of foods and visits, beyond what tests/common checks of each."""
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
+from recbole.data.interaction import Interaction
 
 from recbole_medmoe.checks.tiny_llama import make_llama
 from recbole_medmoe.encoders import PADDING
+from recbole_medmoe.evaluation import watching
+from recbole_medmoe.evaluation.evaluator import score_block
 from recbole_medmoe.model.mingmoe import MINGFood, MINGMoE, MINGVisits
 from recbole_medmoe.registry import find_model
 
@@ -80,6 +84,18 @@ def test_an_adapter_that_is_told_the_task_asks_for_it(make: Callable[..., Any]) 
     assert model._labels(users).tolist() == [-1, -1, -1]
 
 
+def test_an_option_without_a_text_is_chosen_last(make: Callable[..., Any]) -> None:
+    model, train = make("choice")
+    model.eval()
+    rows = train._dataset.inter_feat[:4]
+    model.get_buffer("table_item_answer")[rows["item_id"]] = PADDING   # the right ones: their texts are not there
+    with torch.no_grad():
+        scores = model.full_sort_predict(rows).view(4, -1)
+    for question, own, right in zip(scores, model.own_options(rows["user_id"]), rows["item_id"]):
+        others = own[(own > 0) & ~torch.isin(own, rows["item_id"])]
+        assert (question[right] < question[others]).all()
+
+
 def test_foods_are_set_against_drawn_ones_only(make: Callable[..., Any]) -> None:
     model, train = make("food", negatives=3)
     model.eval()
@@ -120,6 +136,34 @@ def test_the_loss_answer_of_foods_reads_each_positive_once(make: Callable[..., A
     with torch.no_grad():
         scores = model.forward(model.user_inputs(ids), model.item_inputs())
     assert torch.allclose(model.calculate_loss(rows), -scores[row, rows["item_id"]].mean(), atol=1e-5)
+
+
+def test_visits_without_a_text_have_no_part_in_the_standard_state(
+        make: Callable[..., Any], visit_data: Callable[..., Any], tiny_visits: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_visits, tmp_path / "data" / "tinyvisits"))
+    path = folder / "text" / "user.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[::2]))
+    model, train = make("medication", folder=folder)
+    there = train._dataset.train_users & model.get_buffer("present_user_prompt")
+    assert 0 < int(there.sum()) < int(train._dataset.train_users.sum())
+    with torch.no_grad():
+        states = model._states(model.user_inputs(there.nonzero().squeeze(1)))
+    torch.testing.assert_close(model.standard.mean, states.mean(0))
+
+
+def test_routers_of_many_visits_are_counted_by_their_own_rows(make: Callable[..., Any],
+                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recbole_medmoe.model.visit._AT_ONCE", 2)
+    model, train = make("medication")
+    ids = torch.arange(1, 6)
+    model.eval()
+    with torch.no_grad(), watching(model) as together:
+        score_block(model, Interaction({"visit_id": ids}), model.n_items, train, torch.device("cpu"), "no")
+    with torch.no_grad(), watching(model) as counts:
+        for one in ids:
+            score_block(model, Interaction({"visit_id": one.view(1)}), model.n_items, train, torch.device("cpu"), "no")
+    for name in together.total:
+        assert together._by_row(name).tolist() == counts._by_row(name).tolist()
 
 
 def test_recommenders_of_several_tasks_share_one_language_model(make: Callable[..., Any]) -> None:

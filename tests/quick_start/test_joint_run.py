@@ -89,6 +89,12 @@ def test_without_an_adapter_only_the_medications_layer_learns(place: Path) -> No
     assert trainable[0] == 0 and trainable[1] > 0 and read_record(made[0])["model"]["costs"]["trained_parameters"] == 0
 
 
+def test_where_nothing_is_trained_there_is_no_schedule_to_be_too_short(place: Path) -> None:
+    keys = _keys(place, adapter="none", warmup_steps=20, lr_schedule="cosine")
+    made = compare(["MINGMoE"], "questions,foods", overrides=keys, runs_dir=place / "nothing").folders
+    assert [read_record(folder)["training"]["epochs"] for folder in made] == [0, 0]
+
+
 def test_a_model_of_one_data_set_refuses_several(place: Path) -> None:
     with pytest.raises(ConfigError, match="OptionPosition is trained on one data set"):
         compare(["OptionPosition"], "questions,foods", overrides={"data_path": str(place / "data")},
