@@ -13,7 +13,7 @@ from ..files import atomic_write, file_sha256
 from .layout import PARTS, inter_path, text_path
 
 __all__ = ["Count", "FileEntry", "Manifest", "SplitEntry", "changed_files", "check_manifest", "data_sha256",
-           "read_manifest", "refresh_manifest", "run_files", "write_manifest"]
+           "is_credentialed", "read_manifest", "refresh_manifest", "run_files", "write_manifest"]
 SCHEMA = 1
 _NAME = "manifest.json"
 _REMEDY = ("restore the file, or, if the change is meant, write the hashes anew: "
@@ -141,6 +141,15 @@ def refresh_manifest(folder: str | Path) -> Manifest:
 def _sentence(fault: ValidationError) -> str:
     places = [(".".join(str(part) for part in error["loc"]) or "document", error["msg"]) for error in fault.errors()]
     return "; ".join(f"{place}: {told}" for place, told in places)
+
+
+def is_credentialed(folder: str | Path) -> bool:
+    """Whether the manifest says that the data derive from a credentialed source; data without one do not.
+
+    Raises:
+        DataError: as `read_manifest`, but for a missing file.
+    """
+    return (Path(folder) / _NAME).is_file() and read_manifest(folder).derived_from_credentialed
 
 
 def read_manifest(folder: str | Path) -> Manifest:

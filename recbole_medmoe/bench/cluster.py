@@ -142,6 +142,7 @@ def unpack(files: dict[str, bytes], hashes: dict[str, str], private: list[str], 
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != hashes.get(name):
             raise RecordError(f"{name}: came back damaged (its SHA-256 is another); run it again")
+    for name in (*files, *private):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise RecordError(f"{name}: leads out of the runs folder and is not written")
     for name in private:

@@ -83,7 +83,8 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
             rows[name] = values
         elif name.startswith(GROUP) and least <= np.sum(values) < len(values):
             rows[name] = values
-    target.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.mkdir(mode=0o700 if record["data"]["derived_from_credentialed"] else 0o777, exist_ok=True)
     write_rows(target, rows, compact=True)
     write_record(target, record, indent=None)
 

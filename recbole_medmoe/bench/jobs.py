@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
-from ..atomic import data_sha256, read_manifest
+from ..atomic import data_sha256, is_credentialed
 from ..config import MedConfig
 from ..config.assemble import given_values
 from ..errors import ConfigError, MedMoEError, MissingPackageError, nearest
@@ -160,12 +160,10 @@ class _Planner:
         config, key = made
         self._note_metrics(suite, config)
         folder = config.dataset_folder
-        place = (folder, config.split, cell.labels)
+        place = (folder, config.split, config.labels)
         self._specs.setdefault(place, {})[config.spec.name] = config.spec
         if place not in self._contents:
-            manifest = read_manifest(folder) if (folder / "manifest.json").is_file() else None
-            self._contents[place] = (data_sha256(folder, config.split, cell.labels),
-                                     manifest is not None and manifest.derived_from_credentialed)
+            self._contents[place] = data_sha256(folder, config.split, config.labels), is_credentialed(folder)
         content, private = self._contents[place]
         return key._replace(data_sha256=content), overrides, private
 

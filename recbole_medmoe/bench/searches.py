@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from ..config import MedConfig
+from ..config.assemble import given_values
 from ..errors import ConfigError, TrainingError
 from .engine import Engine, Failure
 from .jobs import Cell, Tuned, cells_of
@@ -54,8 +55,8 @@ def needed_searches(suites: Sequence[Suite], runs_dir: Path) -> list[Wanted]:
             if suite.search is None or (cell.row, cell.split) in seen:
                 continue
             seen.add((cell.row, cell.split))
-            name = json.dumps([_asked(suite, cell, row), suite.search.model_dump()], sort_keys=True, default=str)
             try:
+                name = json.dumps([_asked(suite, cell, row), suite.search.model_dump()], sort_keys=True, default=str)
                 if name not in found:
                     budget = Budget(suite.search.trials, suite.search.minutes)
                     found[name] = Wanted(_search(suite, cell, row, runs_dir), budget)
@@ -72,7 +73,7 @@ def _asked(suite: Suite, cell: Cell, row: Row) -> dict[str, Any]:
     assert suite.search is not None
     labels = {} if cell.labels is None else {"labels": cell.labels}
     return {"model": row.model or cell.row, "dataset": suite.dataset, "split": suite.search.split or cell.split,
-            "overrides": {**suite.settings, **row.overrides, **labels}}
+            "overrides": {**suite.settings, **given_values(row.config), **row.overrides, **labels}}
 
 
 def _search(suite: Suite, cell: Cell, row: Row, runs_dir: Path) -> Search:
@@ -107,7 +108,7 @@ def run_searches(wanted: Sequence[Wanted], engine: Engine, tell: Callable[[str],
         for one in left:
             name = f"search of {', '.join(dict.fromkeys(row for _, row, _ in one.places))}"
             try:
-                outcome = one.search.run(engine, one.budget, resume=True, tell=tell)
+                outcome = one.search.run(engine, one.budget, resume=True, exact=True, tell=tell)
             except SearchedElsewhere:
                 busy.append(one)
                 continue

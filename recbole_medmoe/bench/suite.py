@@ -210,6 +210,8 @@ def load_suites(name: str) -> tuple[list[Suite], list[str]]:
             continue
         found, wrong = parse_suite(path)
         faults += wrong
+        if any(found.name == known.name for known in suites):
+            faults.append(f"{first.name}, includes: two suites are named '{found.name}'; give one file another name")
         suites.append(found)
         if found.includes:
             faults.append(f"{first.name}, includes: suite '{other}' includes others itself; name them all here")
@@ -307,7 +309,10 @@ def _kind_faults(suite: Suite) -> list[str]:
         "curve": [(len(suite.train_share) > 1, "train_share: needs at least two shares")],
         "fall": [(len(suite.splits) == 2, "splits: needs two, the one and the harder one")],
         "missing": [(bool(suite.settings.get("missing")), "settings, missing: is missing; name shares of the items")],
-        "tables": [(bool(suite.reference), "reference: is missing; tables compare all rows with one")],
+        "tables": [(bool(suite.reference), "reference: is missing; tables compare all rows with one"),
+                   *((len(getattr(row, name) or getattr(suite, name)) < 2,
+                      f"rows, {label}, {name}: a table shows one; name the others as rows of their own")
+                     for label, row in suite.rows.items() for name in ("labels", "train_share", "images"))],
     }.get(suite.figure, [])
     compares = suite.figure in ("differences", "variants", "personal", "equivalence", "levels", "curve", "fall")
     tested = () if suite.figure in ("tables", "personal") else suite.metrics

@@ -60,7 +60,7 @@ def _first_line(error: BaseException) -> str:
 
 def _end_with_parent() -> None:
     """Standard input is a pipe that nobody writes to: it ends when the process that asked is gone, however it went."""
-    sys.stdin.buffer.read()
+    os.read(0, 1)   # not through `sys.stdin`: Python aborts at its end where a thread still holds that
     os._exit(1)
 
 

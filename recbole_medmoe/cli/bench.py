@@ -14,7 +14,7 @@ from .run import parse_seeds
 if TYPE_CHECKING:
     from ..bench.engine import Engine, Failure
     from ..bench.evidence import Found
-    from ..bench.jobs import Plan
+    from ..bench.jobs import Job, Plan
     from ..bench.suite import Suite
     from ..bench.suite_report import SuiteReport
     from ..quick_start.finished import Pool
@@ -104,7 +104,8 @@ def bench(
         plan, wanted, failures = _run(suites, faults, pool, where, part, force, profile)
         if part is not None:
             missing = sum(pool.get(key) is None for key in plan.jobs)
-            say(f"Shard {shard}: {wanted - len(failures)} of its {wanted} jobs are finished; of the whole suite "
+            done = sum(pool.get(job.key) is not None for job in wanted)
+            say(f"Shard {shard}: {done} of its {len(wanted)} jobs are finished; of the whole suite "
                 f"{missing} of {len(plan.jobs)} are missing. When all are there: {PROGRAM} bench {suite}")
             _tell_failures(failures)
             return
@@ -113,8 +114,8 @@ def bench(
 
 
 def _run(suites: Sequence[Suite], faults: Sequence[str], pool: Pool, where: Engine, part: tuple[int, int] | None,
-         force: bool, profile: bool) -> tuple[Plan, int, list[Failure]]:
-    """Searches what is to be searched, then runs what is missing; gives the plan, how many jobs of it were asked for,
+         force: bool, profile: bool) -> tuple[Plan, list[Job], list[Failure]]:
+    """Searches what is to be searched, then runs what is missing; gives the plan, the jobs of it that were asked for,
     and what failed."""
     from ..bench.jobs import make_plan
     from ..bench.pool import run_jobs, shard_of
@@ -128,7 +129,7 @@ def _run(suites: Sequence[Suite], faults: Sequence[str], pool: Pool, where: Engi
             plan = make_plan(suites, tuned=tuned)
         wanted = list(plan.jobs.values()) if part is None else shard_of(list(plan.jobs.values()), *part)
         failures += run_jobs(wanted, pool, where, force, profile)
-    return plan, len(wanted), failures
+    return plan, wanted, failures
 
 
 def _show(suites: Sequence[Suite], found: Found, failures: Sequence[Failure], out: Path | None,

@@ -12,7 +12,7 @@ from recbole.data.dataset import Dataset
 from recbole.utils import FeatureType
 from torch import Tensor
 
-from ..atomic import PARTS, inter_path, read_atomic, read_manifest, statistics, validate_folder
+from ..atomic import PARTS, inter_path, is_credentialed, read_atomic, statistics, validate_folder
 from ..encoders import EncoderSpec, FeatureBank
 from ..paths import cache_dir, dataset_folder
 from .requests import CollaborativeSpec, FeatureRequest, FeatureTable
@@ -214,9 +214,7 @@ class MedMixin:
     @property
     def is_credentialed(self) -> bool:
         """Whether the manifest says that the data derive from a credentialed source."""
-        if not (self.folder / "manifest.json").is_file():
-            return False
-        return bool(read_manifest(self.folder).derived_from_credentialed)
+        return is_credentialed(self.folder)
 
     def texts(self, side: str) -> dict[str, str]:
         """Token to raw text of ``user`` or ``item``."""

@@ -119,6 +119,11 @@ class AMFRecParams(PromptParams, FusionParams, TuningParams):
             raise ValueError("title_tokens 'last' needs a soft_layer above 0: an embedding has read no other token")
         return self
 
+    @property
+    def prompt_templates(self) -> tuple[str, ...]:
+        """Templates beside those of `amfrec_requests`: the one that user, list and question stand in."""
+        return (self.prompt,)
+
 
 def amfrec_requests(p: AMFRecParams) -> tuple[FeatureRequest, ...]:
     """Titles, and of items and users what the parameters name."""

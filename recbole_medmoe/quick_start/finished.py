@@ -13,7 +13,7 @@ from ..store import read_record
 from ..version import __version__
 from .record import config_sha256, model_sha256, used_backbones, used_prompts
 from .stored import Content
-from .teachers import read_by
+from .teachers import own_templates, read_by
 
 __all__ = ["Key", "Pool", "obtain_run"]
 
@@ -51,7 +51,8 @@ class Key(NamedTuple):
         return cls(config_sha256(config.resolved()), config["seed"], content, __version__,
                    interactions_sha256(config.dataset_folder) if config["task"] == "medication" else "",
                    tuple(used["sha256"] for used in used_backbones(requests, config["allow_download"])),
-                   tuple(used["sha256"] for used in used_prompts(requests)), model_sha256(config) or "")
+                   tuple(used["sha256"] for used in used_prompts(requests, own_templates(config))),
+                   model_sha256(config) or "")
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Key:

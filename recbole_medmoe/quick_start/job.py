@@ -147,6 +147,7 @@ class Job:
     def save(self) -> RunResult:
         """Leaves the run folder."""
         folder = self._save_run(self.evaluation)
+        processes.wait()   # the record tells the size of the model's files, which the first process has just written
         record = build_record(self.facts, folder)
         if processes.is_main():
             write_record(folder, record)   # last: a folder with a record is a finished run

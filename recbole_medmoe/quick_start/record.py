@@ -24,7 +24,7 @@ from ..store import code_version, environment, file_sha256
 from .absence import Removal
 from .measuring import latency, tokens_per_second
 from .pictures import BEFORE, Shown
-from .teachers import read_by
+from .teachers import own_templates, read_by
 
 # Keys that say where and how a run is carried out, not what is computed.
 _PLACE = {"seed", "device", "runs_dir", "cache_dir", "keep_states", "data_path", "progress", "show_progress", "gpu_id",
@@ -217,7 +217,8 @@ def _model(config: MedConfig, model: Any) -> dict[str, Any]:
     resolved = config.resolved()
     return {"name": config.spec.name, "task": config.spec.task, "paper": config.spec.paper or None,
             "parameters": sum(number for number, _ in counts), "trainable": sum(n for n, trained in counts if trained),
-            "backbone": used_backbones(requests) or None, "prompts": used_prompts(requests) or None,
+            "backbone": used_backbones(requests) or None,
+            "prompts": used_prompts(requests, own_templates(config)) or None,
             "config": resolved, "config_sha256": config_sha256(resolved)}
 
 
@@ -238,8 +239,12 @@ def used_backbones(requests: Iterable[FeatureRequest], allow_download: bool = Fa
     return [{"name": name, "sha256": backbone_sha256(name, allow_download)} for name in names]
 
 
-def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
+def used_prompts(requests: Iterable[FeatureRequest], own: Iterable[str] = ()) -> list[dict[str, str]]:
     """Name and hash of each prompt template around the texts that a model reads; sorted by name.
+
+    Args:
+        requests: what it reads.
+        own: names of templates beside, see `own_templates`.
 
     Raises:
         ConfigError: one that is not there, or is no template.
@@ -248,7 +253,7 @@ def used_prompts(requests: Iterable[FeatureRequest]) -> list[dict[str, str]]:
     found = {name for spec in specs for name in (
         spec.templates if isinstance(spec, TokenSpec) else
         (spec.template, spec.visit_template) if isinstance(spec, VisitPromptSpec) else (spec.template,))}
-    names = sorted(name for name in found if name is not None)
+    names = sorted({name for name in found if name is not None}.union(own))
     return [{"name": name, "sha256": load_template(name).sha256} for name in names]
 
 

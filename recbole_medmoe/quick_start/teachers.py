@@ -5,7 +5,7 @@ from ..config import MedConfig
 from ..data import FeatureRequest
 from ..registry import MODELS
 
-__all__ = ["names_a_model", "read_by", "teacher_config"]
+__all__ = ["names_a_model", "own_templates", "read_by", "teacher_config"]
 
 
 def names_a_model(named: str) -> bool:
@@ -32,3 +32,9 @@ def read_by(config: MedConfig) -> tuple[FeatureRequest, ...]:
     if config["teacher"] is None or not names_a_model(str(config["teacher"])):
         return own
     return own + read_by(teacher_config(config))
+
+
+def own_templates(config: MedConfig) -> tuple[str, ...]:
+    """Files of prompt templates that a model puts prompts together by, beside those of what it reads; the words of one
+    that ships are told by this package's version."""
+    return tuple(name for name in getattr(config.params, "prompt_templates", ()) if name.endswith(".txt"))

@@ -45,6 +45,9 @@ def test_damaged_content_is_refused_and_nothing_is_written(tmp_path: Path) -> No
 def test_paths_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RecordError, match="leads out of the runs folder"):
         unpack({name: b""}, _hashes({name: b""}), [], tmp_path / "runs")
+    with pytest.raises(RecordError, match="leads out of the runs folder"):
+        unpack(_FILES, _hashes(_FILES), [name], tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_order_on_a_worker_has_its_device_a_folder_of_its_own_and_the_salt(

@@ -105,6 +105,7 @@ def test_a_process_in_another_folder_finds_the_package(tmp_path: Path, monkeypat
     process = Process(json.dumps({"kind": "nothing", "values": {}, "folder": "."}))
     while not process.is_done:
         time.sleep(.02)
+    assert process._popen.returncode == 0   # and no abort on the thread that waits for the parent
     assert process.answer().message == "KeyError: 'nothing'"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Callable
 
@@ -106,3 +107,15 @@ def test_evidence_that_is_none_is_told(content: str | None, message: str, tmp_pa
         (tmp_path / "index.json").write_text(content)
     with pytest.raises(RecordError, match=message):
         read_evidence(tmp_path, [SUITE])
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_only_the_owner_may_enter_evidence_of_credentialed_data(leave: Leave, tmp_path: Path, private: bool) -> None:
+    found = _found(leave)
+    for folder in found["mine"][CELL].values():
+        record = read_record(folder)
+        record["data"]["derived_from_credentialed"] = private
+        write_record(folder, record)
+    write_evidence(tmp_path / "out", [SUITE], found)
+    for folder in read_evidence(tmp_path / "out", [SUITE])["mine"][CELL].values():
+        assert (stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0) == private

@@ -171,3 +171,22 @@ def test_the_suite_of_claims_includes_every_suite_that_states_one() -> None:
 def test_the_label_variants_of_the_suite_are_those_that_ship() -> None:
     (suite,), _ = load_suites("labels")
     assert sorted(name for name in suite.labels if name) == sorted(label_variants(dataset_folder(suite.dataset)))
+
+
+def test_labels_of_the_settings_are_those_of_the_data(tiny_food: Path) -> None:
+    variant = label_variants(tiny_food)[0]
+    one = dict(splits=["cold_patient"], seeds=[0], rows={"Pop": {}})
+    settings = {"data_path": str(tiny_food.parent), "labels": variant}
+    assert list(make_plan([_suite(tiny_food, **one, settings=settings)]).jobs) == list(
+        make_plan([_suite(tiny_food, **one, labels=[variant])]).jobs)
+
+
+def test_an_edited_prompt_of_its_own_makes_other_runs_and_stands_in_the_record(tiny_food: Path, tmp_path: Path) -> None:
+    prompt = tmp_path / "mine.txt"
+    keys = []
+    for text in ("Likes {history}: {user}", "One who likes {history}: {user}"):
+        prompt.write_text(text)
+        settings = {"data_path": str(tiny_food.parent), "prompt": str(prompt)}
+        keys += make_plan([_suite(tiny_food, seeds=[0], splits=["warm"], rows={"AMFRec": {}}, reference="AMFRec",
+                                  settings=settings)]).jobs
+    assert keys[1] == keys[0]._replace(prompts=keys[1].prompts) != keys[0]

@@ -194,3 +194,33 @@ def test_a_curve_stands_on_shares() -> None:
         "train_share": [.1, 1.0], "rows": {"H": {}}, "figure": "curve", "name": "x"})
     assert find(Results(suite, {}, StoredRun.read)).answer.judged.sentences == (
         "None of the runs that this needs is finished.",)
+
+
+@pytest.mark.parametrize(("figure", "p"), [("equivalence", "0.007"), ("personal", "0.013")])
+def test_tests_of_missing_runs_count_whatever_the_figure(leave: Leave, figure: str, p: str) -> None:
+    results = _results(leave, {(row, "warm"): .6 if row == "H" else .5 for row in "HEL"}, figure=figure, margin=.2,
+                       metrics=["map@5"], claim=None)
+    del results.found[Cell("L", "warm")][1]   # type: ignore[attr-defined]
+    told, = [text for text in find(results).answer.judged.sentences if text.startswith(("warm", "H against E"))]
+    assert f"p {p})" in told   # twice that of the one test that could be made
+
+
+def test_swaps_that_are_missing_count_too(leave: Leave, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = _results(leave, {("H", "warm"): .6, ("E", "warm"): .6}, ("catalogue", "photo", "none"), figure="swapped",
+                       comparisons=[])
+    del results.found[Cell("E", "warm", images="photo")][1]   # type: ignore[attr-defined]
+    family: list[int] = []
+    holm = results.holm
+    monkeypatch.setattr(results, "holm", lambda values, missing=0: family.append(len(values) + missing) or holm(values))
+    find(results)
+    assert family == [2]   # one per row: where no picture is shown, none is another item's
+
+
+@pytest.mark.parametrize(("figure", "p"), [("levels", "0.013"), ("personal", "0.013"), ("equivalence", "0.007")])
+def test_tests_on_a_split_without_any_run_count_too(leave: Leave, figure: str, p: str) -> None:
+    levels = {(row, split): .6 if row == "H" else .5 for row in "HE" for split in ("warm", "cold")}
+    results = _results(leave, levels, figure=figure, margin=.2, metrics=["map@5"], claim=None)
+    part = {cell: seeds for cell, seeds in results.found.items() if cell.split == "warm"}
+    sentences = find(Results(results.suite, part, StoredRun.read)).answer.judged.sentences
+    told, = [text for text in sentences if text.startswith(("warm", "H against E"))]
+    assert f"p {p})" in told

@@ -114,3 +114,29 @@ def test_a_wrong_budget_is_told_with_the_suite(tmp_path: Path, search: str, word
 def test_a_row_whose_model_has_no_space_is_told_before_anything_runs(tiny_food: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="mine, search: rows, NGCF: model 'NGCF' has no search space"):
         needed_searches([_suite(tiny_food, rows={"NGCF": {}, "Pop": {}})], tmp_path)
+
+
+def test_a_row_is_searched_with_the_files_of_keys_that_it_names(tiny_food: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("epochs: 7\nhidden: 24\n")
+    rows = {"A": {"model": "MoEOnly"}, "B": {"model": "MoEOnly", "config": str(tmp_path / "mine.yaml"), "hidden": 32}}
+    plain, own = needed_searches([_suite(tiny_food, rows=rows, reference="A")], tmp_path / "runs")
+    assert [place[1] for place in own.places] == ["B"] and plain.search.folder != own.search.folder
+    assert (own.search.base["epochs"], own.search.base["hidden"]) == (7, 32)
+
+
+def test_a_file_of_keys_that_is_not_there_is_told_with_the_searched_row(tiny_food: Path, tmp_path: Path) -> None:
+    rows = {"A": {"model": "MoEOnly", "config": "nowhere"}}
+    with pytest.raises(ConfigError, match="mine, search: rows, A: .*nowhere"):
+        needed_searches([_suite(tiny_food, rows=rows, reference="A")], tmp_path)
+
+
+def test_a_suite_gets_its_own_number_of_trials_also_where_another_asked_for_more(
+        tiny_food: Path, tmp_path: Path) -> None:
+    rows: dict[str, Any] = {"rows": {"ConditionLookup": {}}, "reference": "ConditionLookup"}
+    found = {}
+    for trials in (2, 4, 2):
+        wanted = needed_searches([_suite(tiny_food, search={"trials": trials}, **rows)], tmp_path)
+        tuned, _ = run_searches(wanted, LocalEngine(tmp_path), lambda line: None)
+        values = tuned["mine", "ConditionLookup", "warm"]
+        assert values is not None and values["search"]["trials"] == trials
+        assert found.setdefault(trials, values) == values   # equal values, and so the runs of before

@@ -41,7 +41,9 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     ({"figure": "fall", "splits": ["warm"]}, "splits: needs two"), ({"figure": "tables"}, "reference: is missing"),
     ({"comparisons": []}, "comparisons: is missing"), ({"pooled": {"all": ["cold"]}}, "pooled, all: no split 'cold'"),
     ({"rows": {"Pop": {"splits": ["cold"]}, "Look-up": {}}}, "rows, Pop: no split 'cold'"),
-    ({"metrics": ["map@5", "itemcoverage@5"]}, "'itemcoverage@5' has one value for all rows together")])
+    ({"metrics": ["map@5", "itemcoverage@5"]}, "'itemcoverage@5' has one value for all rows together"),
+    ({"figure": "tables", "train_share": [.5, 1.0]}, "train_share: a table shows one"),
+    ({"figure": "tables", "rows": {"Pop": {"images": ["photo", "none"]}, "Look-up": {}}}, "images: a table shows one")])
 def test_what_a_figure_needs_is_asked_for(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     assert any(message in fault for fault in _faults(tmp_path, **changes))
 
@@ -111,3 +113,12 @@ def test_food_includes_every_other_suite_of_its_data_but_the_demonstration() -> 
     assert sorted(suite.name for suite in load_suites("food")[0]) == [
         name for name in suite_names() if load_suites(name)[0][0].dataset == "healthfood" and name != "demo"
         and load_suites(name)[0][0].splits != ["set_completion"]]   # that one has questions of its own
+
+
+def test_two_suites_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for place in ("mine.yaml", "deep/mine.yaml"):
+        (tmp_path / place).write_text(yaml.safe_dump({**GOOD, "includes": ["deep/mine.yaml"]} if "/" not in place
+                                                     else GOOD, sort_keys=False))
+    _, faults = load_suites(str(tmp_path / "mine.yaml"))
+    assert faults == ["mine, includes: two suites are named 'mine'; give one file another name"]

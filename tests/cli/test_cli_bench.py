@@ -197,6 +197,15 @@ def test_shards_fill_one_pool_and_the_page_is_made_when_all_are_there(
     assert _bench(suite, runs) == 0 and len(counted) == 4
 
 
+def test_a_search_that_finds_nothing_is_no_job_of_a_shard(
+        write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = write(seeds=[0], rows={"MoEOnly": {"learning_rate": 1.0e30, "device": "cpu"}, "Pop": {}}, search={
+        "trials": 1}, figure="tables", reference="Pop", comparisons=[], claim=None)
+    assert _bench(suite, tmp_path / "runs", "--shard", "1/1") == 1
+    told = capsys.readouterr().out
+    assert "Shard 1/1: 1 of its 1 jobs are finished" in told and "search of MoEOnly" in told
+
+
 def test_profile_leaves_a_trace_in_each_run_and_makes_no_other_run(
         write: Write, counted: list[str], tmp_path: Path) -> None:
     suite = write(seeds=[0], rows={"BPR": {"epochs": 1}}, splits=["warm"], comparisons=[], reference="BPR",

@@ -29,7 +29,10 @@ def swaps(results: Results) -> Answer:
     before = Context("catalogue", (split,), labels, share)
     places = [(row, Context(images, (split,), labels, share, images)) for row in suite.rows for images in suite.images
               if images != "catalogue"]
+    planned = [(row, context) for row, context in places
+               if context.images != "none" and results.is_planned(context, row) and results.is_planned(before, row)]
     places = [(row, context) for row, context in places if results.has(context, row) and results.has(before, row)]
+    missing = sum(place not in places for place in planned)
     if not places:
         return Answer(NOTHING)
     every = results.differences([results.paired_values(context.cells(row), before.cells(row), metric)
@@ -41,7 +44,7 @@ def swaps(results: Results) -> Answer:
     parts = [part for row, context in places for part in _apart(results, row, context)]
     tested = [part for part in parts if part.kind == RECLASSIFIED]
     states = [state(part.paired.difference, p, suite.level)
-              for part, p in zip(tested, results.holm([part.paired.p for part in tested]))]
+              for part, p in zip(tested, results.holm([part.paired.p for part in tested], missing))]
     for part, which in zip(tested, states):
         blocks.setdefault(f"{part.row}, {part.name} items", []).append(
             Line(part.images, part.paired.difference, part.paired.low, part.paired.high, KINDS[which]))

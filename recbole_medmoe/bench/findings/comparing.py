@@ -60,20 +60,22 @@ def equivalences(results: Results) -> Answer:
     """Two rows that are said not to differ by more than the margin."""
     suite = results.suite
     assert suite.margin is not None   # the suite's own check
-    places, drawn = [], []
+    places, drawn, missing = [], [], 0
     for context in results.contexts():
         for one in suite.comparisons:
             for other in one.against:
-                if results.has(context, one.row) and results.has(context, other):
+                if not (results.has(context, one.row) and results.has(context, other)):
+                    missing += results.is_planned(context, one.row) and results.is_planned(context, other)
+                else:
                     a, b = results.paired_values(context.cells(one.row), context.cells(other), suite.primary)
                     places.append((context.name, f"{one.row} − {other}"))
                     drawn.append(results.drawn(a, b))
     if not places:
         return Answer(NOTHING)
     found = [equivalence_of(*one, suite.margin, suite.level) for one in drawn]
-    corrected = results.holm([one.p for one in found])
+    corrected = results.holm([one.p for one in found], missing)
     # Beyond the margin is what an interval shows that is corrected for their number (Bonferroni).
-    strict = 1 - (1 - suite.level) / len(drawn)
+    strict = 1 - (1 - suite.level) / (len(drawn) + missing)
     wide = [equivalence_of(*one, suite.margin, strict) for one in drawn]
     beyond = [one.low >= suite.margin or one.high <= -suite.margin for one in wide]
     several = len({pair for _, pair in places}) > 1
@@ -110,7 +112,7 @@ def levels(results: Results) -> Answer:
         table += [(context.name, row, score(one.mean), interval(one.low, one.high)) for row, one in zip(there, found)]
         for row, one in zip(there, found):
             by_row[row].append(f"{context.name} {score(one.mean)}")
-    tests = results.tests(contexts)
+    tests = results.tests(results.contexts())
     judged = judge_comparisons(tests, suite)
     told_levels = tuple(f"{row}, {label(suite.primary)}: {'; '.join(parts)}." for row, parts in by_row.items() if parts)
     return Answer(Judged(judged.verdict, told_levels + judged.sentences), forest(label(suite.primary), blocks),

@@ -82,7 +82,10 @@ def _judge(results: Results, contexts: list[Context], by_row: list[str]) -> Judg
         return Judged(None, ("None of the comparisons can be made yet.",))
     tests = {metric: [_test(results, context, (one.row, other), metric) for context, one, other in places]
              for metric in suite.metrics}
-    corrected = {metric: holm([test.p for test in found]) for metric, found in tests.items()}
+    missing = sum(results.is_planned(context, one.row) and results.is_planned(context, other)
+                  and (context, one, other) not in places for context in results.contexts() if len(context.splits) == 1
+                  for one in suite.comparisons for other in one.against)
+    corrected = {metric: holm([*(test.p for test in found), *[1.0] * missing]) for metric, found in tests.items()}
     sentences, parts = [], []
     for place, (context, one, other) in enumerate(places):
         told, states = [], []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
+from ...atomic import is_credentialed
 from ...config import MedConfig
 from ...config.assemble import given_layers
 from ...errors import RecordError, TrainingError
@@ -110,7 +111,7 @@ class Search:
             "given": {name: value for name, value in self.given.items() if name not in _PLACE | {"data_path"}},
             "space": self.space.written(), "content": key}))
 
-    def run(self, engine: Engine, budget: Budget, *, resume: bool = False,
+    def run(self, engine: Engine, budget: Budget, *, resume: bool = False, exact: bool = False,
             tell: Callable[[str], None] = lambda message: None) -> Outcome:
         """Runs what the budget leaves to run.
 
@@ -119,6 +120,7 @@ class Search:
                 slots when the search began, so that each proposal depends on earlier groups only.
             budget: may be larger than that of the call that began the search.
             resume: goes on with the trials that are in the folder.
+            exact: leaves out of the outcome what a larger budget tried before.
             tell: takes one line per trial.
 
         Raises:
@@ -127,20 +129,21 @@ class Search:
             SearchedElsewhere: another process searches there.
             MedMoEError: a trial cannot be stored.
         """
-        parallel = self._begin(engine.slots, resume)
         with self.store.locked():
+            parallel = self._begin(engine.slots, resume)
             trials = {trial.number: trial for trial in self.store.read()}
             if trials:
                 tell(f"{self.model}: {len(trials)} trials were done before")
             while batch := self._batch(trials, parallel, budget):
-                self._try(batch, trials, engine, budget, tell)
+                self._try(batch, trials, parallel, engine, budget, tell)
                 failed = [trial for trial in trials.values() if trial.status == "failed"]
                 if len(failed) == len(trials) >= _HOPELESS:
                     raise TrainingError(f"{self.model}: the first {len(failed)} trials all failed, the last one: "
                                         f"{failed[-1].reason}. Mend it, and remove {self.folder} to search again")
         kept = {key: value for key, value in self.given.items() if key not in _PLACE}
-        return Outcome(self.what(parallel), kept, self.space, budget.minutes,
-                       [trials[number] for number in sorted(trials)], self.folder)
+        shown = [trials[number] for number in sorted(trials)
+                 if not exact or self._is_within(number, trials, parallel, budget)]
+        return Outcome(self.what(parallel), kept, self.space, budget.minutes, shown, self.folder)
 
     def _begin(self, slots: int, resume: bool) -> int:
         """Notes or compares what is searched; returns how many trials are proposed together."""
@@ -155,7 +158,7 @@ class Search:
         differing = [key for key in asked if known.get(key) != asked[key]]
         if differing:
             told = "".join(f"\n  - {key}: {_shown(known.get(key), asked[key])}" for key in differing)
-            raise RecordError(f"{self.folder}: holds another search; give another --out:{told}")
+            raise RecordError(f"{self.folder}: holds another search; remove it or give another --out:{told}")
         if not resume:
             raise RecordError(f"{self.folder}: holds this search already; --resume goes on with it, and another --out "
                               "begins anew")
@@ -165,15 +168,12 @@ class Search:
         """Number to values of the trials to run next: what is left of the first group that is not whole."""
         first = next(number for number in range(len(trials) + 1) if number not in trials) // parallel * parallel
         before = [trial for number, trial in trials.items() if number < first]
-        # Trials of the group itself do not count, so that a search that was stopped ends where one that was not does.
-        if budget.minutes is not None and sum(trial.seconds for trial in before) >= 60 * budget.minutes:
-            return {}
         proposer = Proposer(self.space, self.algorithm, self.seed, self.defaults,
                             bool(self.base["valid_metric_bigger"]))
         taken = [trial.values for trial in before]
         batch: dict[int, dict[str, Any]] = {}
         for number in range(first, first + parallel):
-            if budget.trials is not None and number >= budget.trials or not self.space.keys:
+            if not self._is_within(number, trials, parallel, budget) or not self.space.keys:
                 break
             known = trials.get(number)
             values = proposer.propose(number, before, taken) if known is None else known.values
@@ -184,10 +184,22 @@ class Search:
                 batch[number] = values
         return batch
 
-    def _try(self, batch: Mapping[int, dict[str, Any]], trials: dict[int, Trial], engine: Engine, budget: Budget,
-             tell: Callable[[str], None]) -> None:
+    @staticmethod
+    def _is_within(number: int, trials: Mapping[int, Trial], parallel: int, budget: Budget) -> bool:
+        """Whether a budget has the trial of this number, whatever a larger budget left there.
+
+        Trials of its own group do not count, so that a search that was stopped ends where one that was not does.
+        """
+        first = number // parallel * parallel
+        taken = sum(trial.seconds for other, trial in trials.items() if other < first)
+        return (budget.trials is None or number < budget.trials) and (
+            budget.minutes is None or taken < 60 * budget.minutes)
+
+    def _try(self, batch: Mapping[int, dict[str, Any]], trials: dict[int, Trial], parallel: int, engine: Engine,
+             budget: Budget, tell: Callable[[str], None]) -> None:
+        first = min(batch) // parallel * parallel
         finished = [trial.curve for number, trial in sorted(trials.items())
-                    if trial.status == "finished" and number < min(batch)]
+                    if trial.status == "finished" and number < first]
         orders = {number: self._order(number, values, finished) for number, values in batch.items()}
         numbers = {order.name: number for number, order in orders.items()}
         with closing(engine.run(iter(orders.values()))) as outcomes:   # type: ignore[type-var]
@@ -204,6 +216,7 @@ class Search:
         return Order(f"{self.base.spec.name}, trial {number + 1}", "trial", {
             "model": self.model, "dataset": self.base.dataset, "split": self.base.split, "beside": list(self.beside),
             "overrides": {**self.given, **values, "seed": self.seed},
+            "private": is_credentialed(self.base.dataset_folder),   # a teacher trained for it leaves a run
             "stopping": None if rule is None else rule.model_dump(), "finished": list(finished) if rule else []})
 
 

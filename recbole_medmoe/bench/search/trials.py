@@ -80,11 +80,14 @@ class TrialStore:
 
     def begin(self, what: Mapping[str, Any]) -> None:
         """Notes what is searched, before the first trial."""
+        self._make_folder()
+        atomic_write(self.folder / _SEARCH, (json.dumps(what, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def _make_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise MedMoEError(f"{self.folder}: cannot be made ({fault.strerror}); give another --out") from fault
-        atomic_write(self.folder / _SEARCH, (json.dumps(what, indent=1, ensure_ascii=False) + "\n").encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -92,7 +95,9 @@ class TrialStore:
 
         Raises:
             SearchedElsewhere: another process searches there.
+            MedMoEError: the folder cannot be made.
         """
+        self._make_folder()
         if os.name != "posix":   # other systems have no lock that ends with its process in their standard library
             yield
             return

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from trial_engine import Here, parabola, scored
 
-from recbole_medmoe.bench.search import Budget, Search
+from recbole_medmoe.bench.search import Budget, Search, SearchedElsewhere, searching
 from recbole_medmoe.config import MedConfig
 from recbole_medmoe.errors import RecordError, TrainingError
 
@@ -178,3 +178,58 @@ def test_a_stopped_trial_is_never_the_best(make_search: Make) -> None:
                                       "stopped" if len(here.asked) == 2 else "finished"))
     outcome = make_search().run(here, Budget(3))
     assert outcome.best == outcome.trials[0] and [trial.number for trial in outcome.ranked] == [0, 2, 1]
+
+
+def test_the_rest_of_a_group_is_compared_with_what_the_whole_group_would_have_been(make_search: Make) -> None:
+    lines = ("experts: {int: [2, 8]}", "median_stopping: {warmup_epochs: 1, after_trials: 1}")
+    done: list[Any] = []
+
+    def killed(values: Mapping[str, Any]) -> dict[str, Any]:
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append(values)
+        return scored(.5, [(0, .4), (1, .5)])
+
+    with pytest.raises(KeyboardInterrupt):
+        make_search(lines=lines).run(Here(killed, slots=3), Budget(6))
+    rest = Here(parabola_of_experts, slots=3)
+    make_search(lines=lines).run(rest, Budget(6), resume=True)
+    assert [len(values["finished"]) for values in [*done, *rest.asked]] == [0, 0, 0, 3, 3, 3]
+
+
+def parabola_of_experts(values: Mapping[str, Any]) -> dict[str, Any]:
+    return scored(-abs(values["overrides"]["experts"] - 4))
+
+
+def test_an_exact_budget_sees_its_own_trials_alone_also_where_a_larger_one_ran_before(make_search: Make) -> None:
+    small = make_search("a").run(Here(parabola, slots=2), Budget(5))
+    make_search("b").run(Here(parabola, slots=2), Budget(12))
+    again = Here(parabola)
+    outcome = make_search("b").run(again, Budget(5), resume=True, exact=True)
+    assert again.asked == [] and outcome.overrides() == small.overrides()
+    timed = make_search("b").run(again, Budget(None, minutes=.2), resume=True, exact=True)   # 3 s each, two at once
+    assert again.asked == [] and len(timed.trials) == 4
+    assert len(make_search("b").run(again, Budget(5), resume=True).trials) == 12
+
+
+def test_two_processes_that_begin_one_search_at_once_agree_on_its_groups(
+        make_search: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    search, other = make_search(), make_search()
+    begin = search.store.begin
+
+    def meanwhile(what: Any) -> None:   # what a second process does between a look and a note
+        with pytest.raises(SearchedElsewhere):
+            other.run(Here(parabola, slots=2), Budget(2), resume=True)
+        begin(what)
+
+    monkeypatch.setattr(search.store, "begin", meanwhile)
+    assert search.run(Here(parabola), Budget(2)).what["parallel"] == search.store.what()["parallel"] == 1
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_trials_on_credentialed_data_say_so_that_a_cluster_hashes_ids_with_the_same_salt(
+        make_search: Make, monkeypatch: pytest.MonkeyPatch, private: bool) -> None:
+    monkeypatch.setattr(searching, "is_credentialed", lambda folder: private)
+    here = Here(parabola)
+    make_search().run(here, Budget(1))
+    assert here.asked[0]["private"] is private
