@@ -176,10 +176,6 @@ def render_readme(report: SuiteReport, figures: bool) -> str:
     return "\n".join([*lines, "", "## Make this again", "", f"`{report.command}`", "", report.again]) + "\n"
 
 
-def _drawn(report: SuiteReport, folder: Path) -> dict[Path, str]:
-    return {folder / name: figure.standalone() for name, figure in report.figures.items()}
-
-
 def write_suite(report: SuiteReport, out: Path | None = None, html: Path | None = None, md: Path | None = None,
                 csv: Path | None = None, tex: Path | None = None) -> list[Path]:
     """Writes ``page.html``, ``README.md`` and its figures into ``out``, and the files named.
@@ -187,16 +183,18 @@ def write_suite(report: SuiteReport, out: Path | None = None, html: Path | None 
     ``md`` shows the figures where they lie beside it, and draws them again.
     """
     contents: dict[Path, str] = {}
+    figures = report.figures
     if out is not None:
         contents = {out / "page.html": render_page(report, out), out / "README.md": render_readme(report, figures=True)}
-        contents |= _drawn(report, out)
+        contents |= {out / name: figure.standalone() for name, figure in figures.items()}
         for stale in set(out.glob("*.svg")) - set(contents):
             stale.unlink()   # of a suite that has no answer any more
     if html is not None:
         contents[html] = render_page(report, html.parent)
     if md is not None:
-        beside = any(path.is_file() for path in _drawn(report, md.parent))
-        contents |= {md: render_readme(report, figures=beside)} | (_drawn(report, md.parent) if beside else {})
+        beside = any((md.parent / name).is_file() for name in figures)
+        contents[md] = render_readme(report, figures=beside)
+        contents |= {md.parent / name: figure.standalone() for name, figure in figures.items()} if beside else {}
     if csv is not None:
         contents[csv] = render_csv(report.sections)
     if tex is not None:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from . import numbers
 from .sections import LOWER_OR_NEITHER, Difference, ModelRow, Section, label
@@ -88,7 +88,7 @@ def _results(section: Section, metrics: Sequence[str], first: bool) -> Table:
                      *(ends if with_thresholds else ())))
     heads = [label(metric) for metric in metrics]
     deltas = [f"Δ {label(section.primary)}", "p (Holm)"] if tested else []
-    return Table("results", _title(metrics, first), _caption(section, metrics, tested),
+    return Table("results", _title(metrics, first), _caption(section, best, tested),
                  ("Model", *heads[:1], *deltas, *heads[1:], *(["Threshold"] if with_thresholds else [])), tuple(rows))
 
 
@@ -97,15 +97,15 @@ def _title(metrics: Sequence[str], first: bool) -> str:
         f"At cut-off {metrics[0].split('@')[1]}" if "@" in metrics[0] else "Over the whole test set")
 
 
-def _caption(section: Section, metrics: Sequence[str], tested: bool) -> str:
+def _caption(section: Section, best: Mapping[str, Sequence[str]], tested: bool) -> str:
+    """Below a table of results; ``best`` are the `best_models` of each of its metrics."""
     told = []
-    if any(row.metrics[metric].interval for row in section.rows for metric in metrics if metric in row.metrics):
+    if any(row.metrics[metric].interval for row in section.rows for metric in best if metric in row.metrics):
         told.append("Mean over test rows with its 95 % interval.")
     if tested:
         told.append(f"Δ: difference from {section.reference.name}, paired by row; p is adjusted by Holm.")
-    best = {metric: best_models(section, metric) for metric in metrics}
     told += [_LEGEND] if any(best.values()) else []
-    if any(mark_of(section, row, metric, best[metric]) == LEVEL for row in section.rows for metric in metrics):
+    if any(mark_of(section, row, metric, best[metric]) == LEVEL for row in section.rows for metric in best):
         told.append(_LEVEL_LEGEND)
     return " ".join(told)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..atomic import PARTS, inter_path, is_credentialed, read_atomic, statistics, validate_folder
 from ..encoders import EncoderSpec, FeatureBank
+from ..encoders.progress import progress_mode
 from ..paths import cache_dir, dataset_folder
 from .requests import CollaborativeSpec, FeatureRequest, FeatureTable
 from .share import kept_users, recount
@@ -201,7 +202,7 @@ class MedMixin:
         if "store" not in self._shared:
             options = {"reencode": bool(self.config["reencode"]), "device": self.config["device"],
                        "batch_tokens": self.config["encode_batch_tokens"] or 4096,
-                       "progress": "auto" if self.config["progress"] is None else self.config["progress"],
+                       "progress": progress_mode(self.config["progress"]),
                        "allow_download": bool(self.config["allow_download"]),
                        "notes": {"derived_from_credentialed": self.is_credentialed}}
             cache = cache_dir(self.config["cache_dir"])

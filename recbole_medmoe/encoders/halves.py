@@ -24,6 +24,9 @@ from .tokens import PADDING
 Watch = Callable[[Routing, Tensor], None]
 """Takes what the routers did in one forward pass, and the question [R] of each of its rows."""
 
+Named = tuple[Row, list[str]]
+"""A row, and the names under which the states of its prefix and of each of its options are kept."""
+
 
 class CausalHalves(nn.Module):
     """What `PrefixScorer` takes in place of a whole model, so that the lower blocks run once per text.
@@ -102,11 +105,12 @@ class CausalHalves(nn.Module):
             return [self.lower(torch.tensor(row.ids, device=self.device)).to(self.dtype) for row in rows]
         if not self.keep:
             return [states.to(self.dtype) for states in self._read(rows)]
-        lacking = [row for row in map(self._lacking, rows) if row is not None]
+        named = [(row, _names(row)) for row in rows]
+        lacking = self._lacking(named)
         if lacking:
-            for row, states in zip(lacking, self._read(lacking)):
-                self._put(row, states.cpu())
-        return [self._take(row).to(self.device, self.dtype) for row in rows]
+            for (row, names), states in zip(lacking, self._read([row for row, _ in lacking])):
+                self._put(row, names, states.cpu())
+        return [torch.cat([self._kept[name] for name in names]).to(self.device, self.dtype) for _, names in named]
 
     @contextmanager
     def reading(self, rows: Sequence[Row], batch_tokens: int) -> Iterator[None]:
@@ -119,13 +123,16 @@ class CausalHalves(nn.Module):
         if not self.keep:
             yield
             return
-        new = self._new(rows)
-        if new and self.store is not None:
-            self._kept.update({name: entry["states"] for name, entry in self.store.get(new).items()})
-            new = self._new(rows)
-        chunks = token_batches([row.length for row in map(self._lacking, rows) if row is not None], batch_tokens)
+        named = [(row, _names(row)) for row in rows]
+        if self.store is not None:
+            new = {name for _, names in named for name in names if name not in self._kept}
+            self._kept.update({name: entry["states"] for name, entry in self.store.get(new).items()} if new else {})
+        lacking = self._lacking(named)
+        sizes = {name: size for row, names in lacking for name, size in zip(names, _sizes(row))
+                 if name not in self._kept}
+        chunks = token_batches([row.length for row, _ in lacking], batch_tokens)
         progress = self.progress if len(chunks) >= LONG else False
-        with meter("frozen layers read the texts", sum(new.values()), "tokens", progress) as self._advance:
+        with meter("frozen layers read the texts", sum(sizes.values()), "tokens", progress) as self._advance:
             try:
                 yield
             finally:
@@ -161,29 +168,24 @@ class CausalHalves(nn.Module):
                 order += batch
         return torch.cat(found)[torch.tensor(order).argsort().to(self.device)]
 
-    def _new(self, rows: Sequence[Row]) -> dict[str, int]:
-        """What is not kept yet: name to number of tokens."""
-        return {name: size for row in rows for name, size in zip(_names(row), _sizes(row)) if name not in self._kept}
+    def _lacking(self, named: Sequence[Named]) -> list[Named]:
+        """Of the rows that were not run yet in full, the prefix with those options that were not."""
+        found = []
+        for row, names in named:
+            new = {name: option for name, option in zip(names[1:], row.options) if name not in self._kept}
+            if new or names[0] not in self._kept:
+                found.append((row._replace(options=list(new.values())), [names[0], *new]))
+        return found
 
-    def _lacking(self, row: Row) -> Row | None:
-        """The row with those options that were not run yet, if any."""
-        new = {name: option for name, option in zip(_names(row)[1:], row.options) if name not in self._kept}
-        if not new and _names(row)[0] in self._kept:
-            return None
-        return row._replace(options=list(new.values()))
-
-    def _put(self, row: Row, states: Tensor) -> None:
+    def _put(self, row: Row, names: Sequence[str], states: Tensor) -> None:
         """Keeps what is new; what was read first holds, since another batch rounds in another way."""
-        fresh = {name: part.clone() for name, part in zip(_names(row), states.split(_sizes(row)))
+        fresh = {name: part.clone() for name, part in zip(names, states.split(_sizes(row)))
                  if name not in self._kept}  # a view would hold its batch mates
         self._kept |= fresh
         if self.store is not None:
             self.store.add({name: {"states": part} for name, part in fresh.items()})
         if self._advance is not None:
             self._advance(sum(map(len, fresh.values())))
-
-    def _take(self, row: Row) -> Tensor:
-        return torch.cat([self._kept[name] for name in _names(row)])
 
     def _read(self, rows: Sequence[Row]) -> list[Tensor]:
         """Runs the lower blocks -> of each row [L, D]."""

@@ -10,6 +10,12 @@ LONG = 8  # chunks of unread texts from which on their reading is shown
 _EVERY = 30.0  # seconds between plain lines
 
 
+def progress_mode(asked: str | bool | None) -> str | bool:
+    """How the key ``progress`` asks for progress, for `meter`; RecBole gives None for a key that its own
+    configuration lacks."""
+    return "auto" if asked is None else asked
+
+
 @contextmanager
 def meter(title: str, total: int, unit: str, mode: str | bool = "auto") -> Iterator[Callable[[int], None]]:
     """Shows how far a long work is, on stderr.

@@ -18,6 +18,7 @@ from ..encoders.hardware import compute_dtype, whole_memory
 from ..encoders.kept import KeptTexts
 from ..encoders.loading import load_backbone, load_tokenizer
 from ..encoders.lora import LoraSpec
+from ..encoders.progress import progress_mode
 from ..encoders.reader import PromptReader
 from ..encoders.soft_prompt import SoftPromptBackbone
 from ..encoders.split import SplitBackbone
@@ -57,7 +58,7 @@ def read_backbone(p: Any, config: Any, lora: LoraSpec | None, *, checkpointing: 
     store = _store(config, {"backbone": found.sha256, "cut": halves.cut, "read_out": halves.kind,
                             "layers": list(halves.layers), "formats": [str(lower), str(upper), str(quantise)]})
     reader = PromptReader(halves, p.batch_tokens, p.cache_states,
-                          "auto" if config["progress"] is None else config["progress"], store)
+                          progress_mode(config["progress"]), store)
     reader.tuning = lora is not None
     return reader
 
@@ -129,7 +130,7 @@ def read_halves(p: Any, config: Any) -> tuple[CausalHalves, str]:
                             "formats": [str(lower), str(upper), str(p.quantise)]})
     halves = CausalHalves(folder, tuned=p.tuned_layers, device=device, lower_dtype=lower, upper_dtype=upper,
                           keep=p.cache_states, kept=kept, store=store,
-                          progress="auto" if config["progress"] is None else config["progress"],
+                          progress=progress_mode(config["progress"]),
                           checkpointing=p.gradient_checkpointing, quantise=p.quantise)
     return halves, found.sha256
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...data.requests import FeatureRequest, VisitPromptSpec
 from ...data.visit_tables import MEDICATIONS
 from ...encoders import PADDING
+from ...encoders.progress import progress_mode
 from ...encoders.writer import Line, LineWriter
 from ..backbone import HeadedLLM
 from ..base import Features, ModelParams
@@ -60,7 +61,7 @@ class LLMGenerate(ClosedForm, VisitRecommender):
     def __init__(self, config: Any, source: Any) -> None:
         super().__init__(config, source)
         p, batch_tokens = self.params, config["encode_batch_tokens"] or 4096
-        progress = "auto" if config["progress"] is None else config["progress"]
+        progress = progress_mode(config["progress"])
         # In bfloat16 the batch decides between tokens that are nearly alike; a CPU gains too little by it.
         self._llm = HeadedLLM(p.backbone, config, lambda tokenizer, model: LineWriter(
             tokenizer, model, p.max_new_tokens, batch_tokens, progress), on_cpu=torch.float32)

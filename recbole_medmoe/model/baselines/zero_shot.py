@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...data.requests import FeatureRequest, TokenSpec
 from ...encoders import PrefixScorer, PromptTokenizer
-from ...encoders.progress import meter
+from ...encoders.progress import meter, progress_mode
 from ..backbone import HeadedLLM
 from ..base import Features, ModelParams
 from .closed_form import ClosedForm
@@ -54,7 +54,7 @@ class LLMOnlyZeroShot(ClosedForm):
     def __init__(self, config: Any, source: Any) -> None:
         super().__init__(config, source)
         p, batch_tokens = self.params, config["encode_batch_tokens"] or 4096
-        self._progress = "auto" if config["progress"] is None else config["progress"]
+        self._progress = progress_mode(config["progress"])
         self._llm: HeadedLLM[tuple[Any, PrefixScorer]] = HeadedLLM(
             p.backbone, config, lambda tokenizer, model: (tokenizer, PrefixScorer(model, p.normalise, batch_tokens)))
         self.prior = self.place(self.n_items)  # log-likelihood of each name after the empty prompt
