@@ -48,11 +48,16 @@ def sections_of(folders: Sequence[Path], against: str | None = None) -> list[Sec
         raise RecordError(f"no run of model '{against}'{nearest(against, names)}")
     kept, older = _newest(sorted(runs, key=_age))
     grouped = placed(join_folds(kept))
-    sections: list[Section] = []
+    sections = []
     for place in sorted(grouped):
-        made = _section(sorted(grouped[place], key=_age), against, older, remarks(place, list(grouped)))
-        sections.append(replace(made, apart=sum(_same_data(made, other) for other in sections)))
-    return sections
+        sections.append(_section(sorted(grouped[place], key=_age), against, older, remarks(place, list(grouped))))
+    return set_apart(sections)
+
+
+def set_apart(sections: Sequence[Section]) -> list[Section]:
+    """The sections with ``apart`` counted, so that each has an anchor of its own on their page."""
+    return [replace(section, apart=sum(_same_data(section, other) for other in sections[:place]))
+            for place, section in enumerate(sections)]
 
 
 def _same_data(one: Section, other: Section) -> bool:

@@ -98,7 +98,8 @@ class Section:
     """All runs on one data set, split and content, read in one table.
 
     ``unknown`` are metrics that were asked for and that no row has, since the data do not tell them; ``curves`` are
-    figures of how its rows were trained; ``apart`` counts the earlier tables of runs on the same data.
+    figures of how its rows were trained; ``apart`` counts the earlier tables of runs on the same data; ``suite`` is the
+    title of the suite that it belongs to, '' where all tables are of one.
     """
 
     dataset: str
@@ -115,11 +116,12 @@ class Section:
     unknown: tuple[str, ...] = ()
     curves: tuple[Curve, ...] = ()
     apart: int = 0
+    suite: str = ""
 
     @property
     def title(self) -> str:
-        """Data set and split."""
-        return f"{self.dataset} · {self.split}" if self.split else self.dataset
+        """Data set, or suite, and split."""
+        return " · ".join(filter(None, (self.suite or self.dataset, self.split)))
 
     @property
     def subject(self) -> str:

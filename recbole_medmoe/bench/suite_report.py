@@ -1,7 +1,7 @@
 """What a suite's runs show: the page, a README with figures as files, and lines for the terminal."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from ..version import __version__
 from .figures import Figure
 from .findings import Finding, find
 from .jobs import Cell
-from .reading import section_of
+from .reading import section_of, set_apart
 from .latex import render_latex
 from .report import environment, markdown_lines, markdown_table, router_figures, router_lines, write_files
 from .results import Results
@@ -96,8 +96,9 @@ def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], St
         raise RecordError(f"suite '{suites[0].name}': not one of its runs is finished, so there is nothing to show")
     every = [Results(suite, found[suite.name], read) for suite in suites]
     findings = tuple(find(results) for results in every if results.suite.figure != "others")
-    sections = tuple(section for results in every if results.suite.figure == "tables"
-                     for section in _sections(results))
+    tables = [results for results in every if results.suite.figure == "tables"]
+    sections = tuple(set_apart([replace(section, suite=results.suite.title if len(tables) > 1 else "")
+                                for results in tables for section in _sections(results)]))
     runs = [read(folder).record for folder in folders]
     versions = sorted({record["code"]["version"] for record in runs})
     commits = {record["code"]["commit"] for record in runs if record["code"]["commit"]}

@@ -1,0 +1,36 @@
+"""Reports of suites that stand together on one page."""
+from __future__ import annotations
+
+import re
+from typing import Any, Callable
+
+from recbole_medmoe.bench.evidence import Reader
+from recbole_medmoe.bench.jobs import Cell
+from recbole_medmoe.bench.suite import Suite
+from recbole_medmoe.bench.suite_report import make_report, render_page, render_readme
+
+
+def _tables(name: str, title: str) -> Suite:
+    return Suite.model_validate({"title": title, "question": "q?", "dataset": "food", "seeds": [0], "splits": ["warm"],
+                                 "metrics": ["map@5"], "rows": {"A": {}, "B": {}}, "name": name, "reference": "B",
+                                 "figure": "tables"})
+
+
+def _report(leave: Callable[..., Any], *suites: Suite) -> Any:
+    found = {suite.name: {Cell(row, "warm"): {0: leave(row, .5, seed=number)} for row in "AB"}
+             for number, suite in enumerate(suites)}
+    return make_report(suites, found, Reader(suites))
+
+
+def test_tables_of_several_suites_are_named_by_their_suite_and_linked_apart(leave: Callable[..., Any],
+                                                                            tmp_path: Any) -> None:
+    report = _report(leave, _tables("one", "The first"), _tables("two", "The second"))
+    assert re.findall("^## (.*)$", render_readme(report, False), re.M)[:2] == ["The first · warm", "The second · warm"]
+    page = render_page(report, tmp_path)
+    anchors = re.findall('<section id="([^"]*)"', page)
+    assert len(anchors) == len(set(anchors)) == 2
+    assert all(f'href="#{anchor}"' in page for anchor in anchors)
+
+
+def test_tables_of_one_suite_are_named_by_data_set_and_split(leave: Callable[..., Any]) -> None:
+    assert "\n## food · warm\n" in render_readme(_report(leave, _tables("one", "The first")), False)
