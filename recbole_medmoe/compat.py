@@ -34,6 +34,7 @@ def apply() -> tuple[str, ...]:
             "numpy names": restore_numpy_names,
             "dok_matrix._update": restore_dok_update,
             "Collector.get_data_struct": mend_collector,
+            "torch's anomaly mode": keep_anomaly_mode,
             "warnings": quiet_recbole_warnings,
         }
         _applied.extend(name for name, step in steps.items() if step())
@@ -122,6 +123,21 @@ def mend_collector() -> bool:
 
     Collector.get_data_struct = get_data_struct
     return True
+
+
+def keep_anomaly_mode() -> bool:
+    """Undoes that RecBole's ``sine.py`` turns torch's anomaly mode on for the whole process.
+
+    Every sequential model imports that file. In anomaly mode each operation of a backward pass looks for NaN and
+    keeps the stack of its forward call: the same numbers, slower. Returns whether the mode had changed.
+    """
+    import torch
+
+    before = torch.is_anomaly_enabled()
+    importlib.import_module("recbole.model.sequential_recommender")
+    changed = torch.is_anomaly_enabled() != before
+    torch.autograd.set_detect_anomaly(before)
+    return changed
 
 
 def quiet_recbole_warnings() -> bool:

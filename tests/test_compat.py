@@ -46,6 +46,14 @@ def test_config_can_be_built_on_numpy_2() -> None:
     assert numpy.float(1.5) == 1.5 and numpy.bool(1) and numpy.str("a") == "a" and numpy.long(2) == 2
 
 
+def test_sequential_models_leave_torchs_anomaly_mode_as_it_is() -> None:
+    """In a process of its own: the file that turns it on is read once."""
+    code = ("from recbole_medmoe import compat; compat.apply(); import torch; "
+            "from recbole.model.sequential_recommender import SASRec, SINE; print(torch.is_anomaly_enabled())")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[1]).stdout == "False\n"
+
+
 def test_dok_update_sets_entries() -> None:
     compat.apply()
     import numpy
