@@ -161,6 +161,12 @@ def test_shipped_suites_fit_the_shipped_data(name: str) -> None:
     assert len(plan.jobs) == sum(len(seeds) for cells in plan.cells.values() for seeds in cells.values())
 
 
+def test_what_items_without_a_modality_cost_is_seen_on_the_runs_of_fusion() -> None:
+    (fusion,), _ = load_suites("fusion")
+    (missing,), _ = load_suites("missing")
+    assert len(make_plan([fusion, missing]).jobs) == len(make_plan([fusion]).jobs)
+
+
 def test_the_suite_of_claims_includes_every_suite_that_states_one() -> None:
     (claims, *others), faults = load_suites("claims")
     shipped = [load_suites(name)[0][0] for name in suite_names()]
