@@ -1,8 +1,8 @@
 """Training steps of sequential models with and without torch's anomaly mode, in which RecBole runs them.
 
 RecBole's `sine.py`, which every sequential model imports, turns the mode on for the whole process; `compat.apply`
-undoes that. Each round makes both once, in an order drawn anew: loss, backward and optimiser step over the same batches of
-healthfood's `set_completion`, in processor seconds. One thread unless OMP_NUM_THREADS says otherwise. No target: the
+undoes that. Each round makes both once, in an order drawn anew: loss, backward and optimiser step over the same batches
+of healthfood's `set_completion`, in processor seconds. One thread unless OMP_NUM_THREADS says otherwise. No target: the
 ratio is what is saved.
 
 Usage: python benchmarks/anomaly.py [rounds]
