@@ -13,7 +13,7 @@ from .routers import Routers
 NO_LIST = "no list: pass --ddi"
 """In place of a DDI rate where the data set was prepared without a list of interactions."""
 LOWER_OR_NEITHER = {"giniindex", "averagepopularity", "shannonentropy", "tailpercentage", "itemcoverage", "mae", "rmse",
-                    "logloss", "ddirate", "trueddirate", "setsize", "truesetsize"}
+                    "logloss", "ddirate", "trueddirate", "setsize", "truesetsize", "blindaccuracy"}
 """Metrics of which lower is better, or neither end is: no cell is set in bold."""
 
 
@@ -213,7 +213,7 @@ _LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "auc": "AUC", "gauc": "GA
            "averagepopularity": "Average popularity", "shannonentropy": "Shannon entropy",
            "tailpercentage": "Tail percentage", "listdistance": "List distance", "popularitylift": "Popularity lift",
            "prauc": "PRAUC", "ddirate": "DDI rate", "trueddirate": "True DDI rate", "setsize": "Set size",
-           "truesetsize": "True set size"}
+           "truesetsize": "True set size", "macroaccuracy": "Macro accuracy", "blindaccuracy": "Blind accuracy"}
 
 
 def label(metric: str) -> str:

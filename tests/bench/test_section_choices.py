@@ -14,4 +14,4 @@ def test_a_page_says_what_is_ranked_and_shows_accuracy_by_task(tiny_choice: Path
     folder = run("LongestOption", "tinychoice", overrides=keys, runs_dir=tmp_path).folder
     page = render_markdown([section_of([StoredRun.read(folder)], ["LongestOption"], "LongestOption")])
     assert "Every question ranks its own options" in page and "30 questions, 12 items" in page
-    assert "task: exam.food" in page and "Macroaccuracy" in page and "ranked for every user" not in page
+    assert "task: exam.food" in page and "Macro accuracy" in page and "ranked for every user" not in page
