@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -91,8 +91,17 @@ class Results:
     @property
     def draws(self) -> int:
         """Draws of the bootstrap, as the runs were configured."""
+        return int(self._config["bootstrap_draws"])
+
+    @property
+    def subjects(self) -> str:
+        """What the bootstrap draws, in words."""
+        return "questions" if self._config.get("task") == "choice" else "patients"
+
+    @property
+    def _config(self) -> Mapping[str, Any]:
         first = next(self.read(folder) for seeds in self.found.values() for folder in seeds.values())
-        return int(first.record["model"]["config"]["bootstrap_draws"])
+        return dict(first.record["model"]["config"])
 
     def contexts(self) -> list[Context]:
         """Each split, then the pooled ones, under the suite's first condition of every other kind.

@@ -10,7 +10,7 @@ from typing import Any
 from ..quick_start.stored import StoredRun
 from .diagnostics import plain
 from .figures import Figure, Panel, heat
-from .numbers import score
+from .numbers import count, score
 
 
 _CAUTION = ("Experts of one number in two layers have nothing to do with each other, and another seed's experts are "
@@ -47,12 +47,12 @@ class Routers:
     @property
     def sentence(self) -> str:
         """The layers together in one line."""
-        count = len(self.told["load"])
+        experts = len(self.told["load"])
         load, used, entropy = self.told["load"][0], self.told["used"], self.told["entropy"]
-        return (f"{self.told['tokens']} tokens of the test rows, mean over {len(self.told['layers'])} layers: the "
-                f"busiest of {count} experts has {load:.0%} of the choices (even use would be {1 / count:.0%}), in all "
-                f"{used:.1f} experts are used; a router's entropy is {score(entropy)} of at most {score(log(count))} "
-                "nats.").replace("%", " %")
+        return (f"{count(self.told['tokens'])} tokens of the test rows, mean over {len(self.told['layers'])} layers: "
+                f"the busiest of {experts} experts has {load:.0%} of the choices (even use would be "
+                f"{1 / experts:.0%}), in all {used:.1f} experts are used; a router's entropy is {score(entropy)} of at "
+                f"most {score(log(experts))} nats.").replace("%", " %")
 
     @property
     def load_figure(self) -> Figure:

@@ -290,6 +290,7 @@ def test_eighty_thousand_rows_take_under_three_seconds(tmp_path: Path) -> None:
     frame = pd.DataFrame({"user_id": [f"u{row // 80}" for row in rows], "item_id": [f"i{row % 1009}" for row in rows],
                           "rating": [row % 5 for row in rows]})
     write_atomic(frame, types, folder / "large.inter")
-    begun = time.perf_counter()
+    begun = time.process_time()
     validate_folder(folder)
-    assert time.perf_counter() - begun < 3
+    # Processor seconds: other work on the machine must not fail it.
+    assert time.process_time() - begun < 3

@@ -4,10 +4,15 @@ from __future__ import annotations
 import re
 from typing import Any, Callable
 
+import pytest
+
 from recbole_medmoe.bench.evidence import Reader
+from recbole_medmoe.bench.findings import find
 from recbole_medmoe.bench.jobs import Cell
+from recbole_medmoe.bench.results import Results
 from recbole_medmoe.bench.suite import Suite
 from recbole_medmoe.bench.suite_report import make_report, render_page, render_readme
+from recbole_medmoe.quick_start.stored import StoredRun
 
 
 def _tables(name: str, title: str) -> Suite:
@@ -34,3 +39,16 @@ def test_tables_of_several_suites_are_named_by_their_suite_and_linked_apart(leav
 
 def test_tables_of_one_suite_are_named_by_data_set_and_split(leave: Callable[..., Any]) -> None:
     assert "\n## food · warm\n" in render_readme(_report(leave, _tables("one", "The first")), False)
+
+
+@pytest.mark.parametrize(("task", "subjects"), [("choice", "questions"), ("food", "patients")])
+def test_intervals_are_over_what_is_drawn(leave: Callable[..., Any], task: str, subjects: str) -> None:
+    suite = Suite.model_validate({"title": "t", "question": "q?", "dataset": "food", "seeds": [0], "splits": ["warm"],
+                                  "metrics": ["map@5"], "rows": {"A": {}, "B": {}}, "name": "mine", "comparisons": [
+                                      {"row": "A", "against": ["B"], "called": "b"}], "figure": "differences"})
+    runs = {row: StoredRun.read(leave(row, .5)) for row in "AB"}
+    for run in runs.values():
+        run.record["model"]["config"]["task"] = task
+    found = {Cell(row, "warm"): {0: runs[row].folder} for row in "AB"}
+    by_folder = {run.folder: run for run in runs.values()}
+    assert f"95% intervals over {subjects};" in find(Results(suite, found, by_folder.__getitem__)).answer.caption

@@ -34,7 +34,7 @@ def differences(results: Results) -> Answer:
     judged = judge_comparisons(tests, suite)
     figure = forest(f"difference in {label(suite.primary)}", _blocks(tests, suite.primary, suite.level), zero=True)
     return Answer(judged, figure, f"Paired differences in {label(suite.primary)} with {suite.level:.0%} intervals over "
-                  f"patients; coloured where shown after Holm over {len(tests)} comparisons.",
+                  f"{results.subjects}; coloured where shown after Holm over {len(tests)} comparisons.",
                   test_table(tests, suite.metrics, "Split"))
 
 
@@ -116,7 +116,7 @@ def levels(results: Results) -> Answer:
     judged = judge_comparisons(tests, suite)
     told_levels = tuple(f"{row}, {label(suite.primary)}: {'; '.join(parts)}." for row, parts in by_row.items() if parts)
     return Answer(Judged(judged.verdict, told_levels + judged.sentences), forest(label(suite.primary), blocks),
-                  f"{label(suite.primary)} with {suite.level:.0%} intervals over patients. Splits ask for different "
-                  "numbers of items, so compare rows within a split first." if len(contexts) > 1 else
-                  f"{label(suite.primary)} with {suite.level:.0%} intervals over patients.",
+                  f"{label(suite.primary)} with {suite.level:.0%} intervals over {results.subjects}. Splits ask for "
+                  "different numbers of items, so compare rows within a split first." if len(contexts) > 1 else
+                  f"{label(suite.primary)} with {suite.level:.0%} intervals over {results.subjects}.",
                   Table(("Split", "Row", label(suite.primary), f"{suite.level:.0%} interval"), tuple(table), names=2))
