@@ -35,7 +35,7 @@ def write_evidence(out: Path, suites: Sequence[Suite], found: Mapping[str, Mappi
     metrics = list(dict.fromkeys(metric for suite in suites for metric in suite.metrics))
     folders = sorted({folder for cells in found.values() for seeds in cells.values() for folder in seeds.values()})
     used = {_place(folder): folder for folder in folders}
-    learned = {seeds[min(seeds)] for suite in suites if suite.figure == "tables"
+    learned = {seeds[min(seeds)] for suite in suites if suite.has_tables
                for seeds in found.get(suite.name, {}).values() if seeds}
     for place, folder in used.items():
         if (records / place).resolve() != folder.resolve():

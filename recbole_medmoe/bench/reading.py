@@ -16,11 +16,12 @@ from ..quick_start.stored import StoredRun
 from .curves import Curve, cost_curve, learning_curve, threshold_curve
 from .diagnostics import diagnose
 from .figures import Spot
+from .grouping import groups_of
 from .numbers import shown
 from .placing import check_fit, place_of, placed, remarks
 from .protocol import protocol_sentences, search_sentence
 from .routers import routers_of
-from .sections import LOWER_OR_NEITHER, Difference, Estimate, Group, ModelRow, Section, label
+from .sections import LOWER_OR_NEITHER, Difference, Estimate, ModelRow, Section, label
 
 
 def read_sections(folder: Path, against: str | None = None) -> list[Section]:
@@ -103,7 +104,7 @@ def section_of(runs: Sequence[StoredRun], labels: Sequence[str], reference: str,
     data = head.record["data"]
     ordered = [row for row in rows if row.name == reference] + others
     return Section(
-        data["name"], data["split"] or "", head.primary, data, tuple(ordered), _groups(by_name, head.primary),
+        data["name"], data["split"] or "", head.primary, data, tuple(ordered), groups_of(by_name, head.primary),
         protocol_sentences(head.record, comparison, len(order)), _environment(head.record),
         (*notes, *_tuned(by_name), *_imported(by_name), *_written(by_name), *_adapters(by_name)),
         diagnose(by_name, head.primary), routers_of(by_name),
@@ -256,22 +257,6 @@ def _cost(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
             "memory": mean([record["training"]["peak_memory_mib"] for record in records]),
             "parameters": mean([record["model"]["parameters"] for record in records]),
             "trainable": mean([record["model"]["trainable"] for record in records])}
-
-
-def _groups(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> tuple[Group, ...]:
-    found: dict[str, Group] = {}
-    for name, runs in by_name.items():
-        for group, line in runs[0].record["evaluation"]["groups"].items():
-            known = found.get(group, Group(group, line["n"], {}))
-            values = [run.record["evaluation"]["groups"][group]["metrics"] for run in runs]
-            scores = dict(known.scores)
-            if all(value is not None for value in values):
-                scores[name] = float(np.mean([value[primary] for value in values]))
-            found[group] = Group(group.replace("_", " ").replace(": ", ":").replace(":", ": "), line["n"], scores)
-    every = len(np.unique(next(iter(by_name.values()))[0].clusters))
-    kept = tuple(group for group in found.values() if group.rows)
-    # One group that holds every row repeats the table above it.
-    return () if all(group.rows == every for group in kept) else kept
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, Any]:

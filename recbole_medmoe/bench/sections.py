@@ -85,12 +85,12 @@ class ModelRow:
 class Group:
     """One group of test rows: ``scores`` has no model where the group is too small to say anything.
 
-    ``rows`` counts patients where rows are visits.
+    ``rows`` counts patients where rows are visits; ``scores`` is model to the primary metric.
     """
 
     name: str
     rows: int
-    scores: Mapping[str, float]
+    scores: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class Suite(_Strict):
         comparisons: named beforehand; Holm corrects over all of them and all splits of this suite.
         margin: largest difference of the primary metric that still counts as none. level: of all intervals.
         figure: kind of the figure, and with it the way in which the claim is judged; ``others``: the suite has no rows
-            and stands for those that it includes.
+            and stands for those that it includes. tables: whether all tables of the rows stand below it.
         includes: other suites that run and are shown with this one.
     """
 
@@ -152,6 +152,7 @@ class Suite(_Strict):
     margin: float | None = Field(default=None, gt=0, lt=1, allow_inf_nan=False)
     level: float = Field(default=0.95, gt=0.5, lt=1)
     figure: Kind
+    tables: bool = False
     includes: list[str] = []
     name: str = ""
     _part: str = PrivateAttr("")
@@ -165,6 +166,11 @@ class Suite(_Strict):
     def primary(self) -> str:
         """The metric that the tests are made on."""
         return self.metrics[0]
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether its rows are shown in tables, below a figure or by themselves."""
+        return self.tables or self.figure == "tables"
 
     def narrowed(self, splits: Iterable[str] | None, seeds: Iterable[int] | None) -> Suite:
         """The same suite with some of its splits and seeds; what it does not have is left out."""
@@ -301,7 +307,7 @@ def _cross_faults(suite: Suite, labels: list[str]) -> list[str]:
 
 
 def _kind_faults(suite: Suite) -> list[str]:
-    asked = {
+    by_kind = {
         "equivalence": [(suite.margin is not None, "margin: is missing; 'no difference' needs one, stated before")],
         "variants": [(len(suite.labels) > 1, "labels: needs at least two variants")],
         "swapped": [("catalogue" in suite.images and len(suite.images) > 1,
@@ -313,7 +319,8 @@ def _kind_faults(suite: Suite) -> list[str]:
                    *((len(getattr(row, name) or getattr(suite, name)) < 2,
                       f"rows, {label}, {name}: a table shows one; name the others as rows of their own")
                      for label, row in suite.rows.items() for name in ("labels", "train_share", "images"))],
-    }.get(suite.figure, [])
+    }
+    asked = by_kind.get(suite.figure, []) + (by_kind["tables"] if suite.has_tables and suite.figure != "tables" else [])
     compares = suite.figure in ("differences", "variants", "personal", "equivalence", "levels", "curve", "fall")
     tested = () if suite.figure in ("tables", "personal") else suite.metrics
     asked += [(metric.partition("@")[0] not in WHOLE_METRICS,

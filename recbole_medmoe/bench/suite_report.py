@@ -96,9 +96,11 @@ def make_report(suites: Sequence[Suite], found: Found, read: Callable[[Path], St
         raise RecordError(f"suite '{suites[0].name}': not one of its runs is finished, so there is nothing to show")
     every = [Results(suite, found[suite.name], read) for suite in suites]
     findings = tuple(find(results) for results in every if results.suite.figure != "others")
-    tables = [results for results in every if results.suite.figure == "tables"]
-    sections = tuple(set_apart([replace(section, suite=results.suite.title if len(tables) > 1 else "")
-                                for results in tables for section in _sections(results)]))
+    tables = [results for results in every if results.suite.has_tables]
+    sections = tuple(set_apart([
+        replace(section, suite=results.suite.title if len(tables) > 1 else "",
+                routers=section.routers if results.suite.figure == "tables" else ())   # others have them in the answer
+        for results in tables for section in _sections(results)]))
     runs = [read(folder).record for folder in folders]
     versions = sorted({record["code"]["version"] for record in runs})
     commits = {record["code"]["commit"] for record in runs if record["code"]["commit"]}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from . import numbers
-from .sections import LOWER_OR_NEITHER, Difference, ModelRow, Section, label
+from .sections import LOWER_OR_NEITHER, Difference, Estimate, ModelRow, Section, label
 
 BEST, LEVEL, UP, DOWN, SOFT, FIRST = "best", "level", "up", "down", "soft", "first"
 """Marks of cells: highest value; not shown to be below it; shown to be above or below the reference; no value; the
@@ -166,7 +166,15 @@ def group_tables(section: Section) -> list[Table]:
         return []
     names = [row.name for row in section.rows]
     rows = tuple((TableCell(group.name), TableCell(numbers.count(group.rows), group.rows),
-                  *(TableCell(numbers.score(group.scores.get(name)), group.scores.get(name)) for name in names))
+                  *(_estimate(group.scores.get(name)) for name in names))
                  for group in section.groups if group.scores)
+    known = any(cell.interval for row in rows for cell in row)
+    caption = "Mean over the group's test rows with its 95 % interval, not corrected for the number of groups."
     note = f"n too small: {section.small_groups}." if section.small_groups else ""
-    return [Table("groups", f"{label(section.primary)} by group", "", ("Group", section.counted, *names), rows, note)]
+    return [Table("groups", f"{label(section.primary)} by group", caption if known else "",
+                  ("Group", section.counted, *names), rows, note)]
+
+
+def _estimate(known: Estimate | None) -> TableCell:
+    return TableCell(numbers.score(None)) if known is None else TableCell(
+        numbers.score(known.value), known.value, known.interval)

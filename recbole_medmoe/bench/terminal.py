@@ -91,6 +91,7 @@ def _groups(section: Section) -> Table:
         table.add_column(row.name, justify="right")
     for group in section.groups:
         if group.scores:
+            known = [group.scores.get(row.name) for row in section.rows]
             table.add_row(group.name, numbers.count(group.rows),
-                          *(numbers.score(group.scores.get(row.name)) for row in section.rows))
+                          *(numbers.score(one.value if one else None) for one in known))
     return table

@@ -18,7 +18,7 @@ COLUMNS = (
 def render_csv(sections: Sequence[Section]) -> str:
     """The lines under their heads; what is not known is empty.
 
-    Lines of a group have its name and size and the primary metric; ``mark`` is ``best`` or ``level`` (not shown to be
+    Lines of a group have its name and size, and the primary metric with its interval; ``mark`` is ``best`` or ``level`` (not shown to be
     below the best); ``spread``, the tests against ``against`` stand on the primary metric's line; ``runs`` and
     ``seeds`` are joined by spaces.
     """
@@ -44,8 +44,9 @@ def _lines(section: Section) -> Iterator[dict[str, Any]]:
                        **(_tests(section, row) if metric == section.primary else {})}
         for group in section.groups:
             if row.name in group.scores:
+                known = group.scores[row.name]
                 yield {**shared, "group": group.name, "rows": group.rows, "metric": section.primary,
-                       "value": group.scores[row.name]}
+                       "value": known.value, "low": known.low, "high": known.high}
 
 
 def _shared(section: Section, row: ModelRow) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def bench(
     files = {"html": html, "md": md, "csv": csv, "tex": tex}
     made = {"--out": out, **{f"--{name}": path for name, path in files.items()}, "--from": source}
     part = _part(shard, faults, [name for name, value in made.items() if value is not None])
-    if not faults and (csv or tex) and all(suite.figure != "tables" for suite in suites):
+    if not faults and (csv or tex) and not any(suite.has_tables for suite in suites):
         faults.append(f"--csv, --tex: suite '{suites[0].name}' has no tables of models; its numbers are on the page "
                       "(--html) and in Markdown (--md)")
     if source is not None:

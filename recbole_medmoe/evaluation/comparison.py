@@ -138,7 +138,7 @@ def _resampled(columns: Mapping[str, Array], drawn: Mapping[str, Array]) -> dict
 
 def _below_best(centres: Mapping[str, Mapping[str, float]], resampled: Mapping[str, Mapping[str, Array]],
                 ) -> dict[str, dict[str, float]]:
-    """As `Comparison.below_best`; differences that are nothing but rounding count as none."""
+    """As `Comparison.below_best`."""
     found: dict[str, dict[str, float]] = {}
     for metric in dict.fromkeys(metric for one in resampled.values() for metric in one):
         names = [name for name, one in resampled.items() if metric in one]
@@ -147,7 +147,6 @@ def _below_best(centres: Mapping[str, Mapping[str, float]], resampled: Mapping[s
         for name in names:
             if name != best:
                 drawn = resampled[name][metric] - resampled[best][metric]
-                drawn = np.where(np.abs(drawn) < 1e-12, 0.0, drawn)
                 p.append(paired_of(centres[name][metric] - centres[best][metric], drawn).p)
         found[metric] = dict(zip([name for name in names if name != best], holm(p)))
     return found

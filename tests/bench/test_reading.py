@@ -9,7 +9,8 @@ import pytest
 
 from recbole_medmoe.bench.reading import read_sections
 from recbole_medmoe.errors import RecordError
-from recbole_medmoe.store import read_record, write_record, write_rows
+from recbole_medmoe.evaluation import bootstrap_interval
+from recbole_medmoe.store import read_record, read_rows, write_record, write_rows
 
 CONFIG = {"valid_metric": "MAP@5", "bootstrap_draws": 200, "learning_rate": .1, "eval_args": {"mode": "full"}}
 
@@ -138,3 +139,20 @@ def test_beside_speeds_of_adapters_stands_what_is_in_them(tmp_path: Path) -> Non
     notes = [note for note in read_sections(tmp_path)[0].notes if "tokens per second" in note.lower()]
     assert "2.00 MFLOP" in notes[0] and "637 in inference" in notes[0]
     assert "no earlier run had left" in notes[1] and len(notes) == 2
+
+
+def test_scores_of_a_group_have_intervals_from_its_own_rows(tmp_path: Path) -> None:
+    folders = [_leave(tmp_path, "A", .4, seed=seed, minute=seed) for seed in (0, 1)]
+    section, = read_sections(tmp_path)
+    order = sorted(range(25), key=lambda row: f"u{row}")   # the draws go by the order of the row ids
+    values = np.mean([read_rows(folder)["map@5"] for folder in folders], axis=0)[order]
+    wanted = tuple(bootstrap_interval(values, draws=200))
+    score = section.groups[0].scores["A"]
+    assert (score.value, score.low, score.high) == pytest.approx(wanted)
+
+
+def test_groups_without_rows_have_scores_without_intervals(tmp_path: Path) -> None:
+    (_leave(tmp_path, "A", .4) / "rows.parquet").unlink()
+    _leave(tmp_path, "B", .4, minute=1)
+    score = read_sections(tmp_path)[0].groups[0].scores
+    assert score["A"].interval == "" and score["B"].interval != ""

@@ -39,6 +39,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     ({"figure": "equivalence"}, "margin: is missing"), ({"figure": "variants"}, "labels: needs at least two"),
     ({"figure": "curve"}, "train_share: needs at least two"), ({"figure": "swapped"}, "images: needs catalogue"),
     ({"figure": "fall", "splits": ["warm"]}, "splits: needs two"), ({"figure": "tables"}, "reference: is missing"),
+    ({"tables": True}, "reference: is missing"),
     ({"comparisons": []}, "comparisons: is missing"), ({"pooled": {"all": ["cold"]}}, "pooled, all: no split 'cold'"),
     ({"rows": {"Pop": {"splits": ["cold"]}, "Look-up": {}}}, "rows, Pop: no split 'cold'"),
     ({"metrics": ["map@5", "itemcoverage@5"]}, "'itemcoverage@5' has one value for all rows together"),

@@ -10,7 +10,7 @@ from recbole_medmoe.bench.evidence import Reader
 from recbole_medmoe.bench.findings import find
 from recbole_medmoe.bench.jobs import Cell
 from recbole_medmoe.bench.results import Results
-from recbole_medmoe.bench.suite import Suite
+from recbole_medmoe.bench.suite import Compared, Suite
 from recbole_medmoe.bench.suite_report import make_report, render_page, render_readme
 from recbole_medmoe.quick_start.stored import StoredRun
 
@@ -39,6 +39,13 @@ def test_tables_of_several_suites_are_named_by_their_suite_and_linked_apart(leav
 
 def test_tables_of_one_suite_are_named_by_data_set_and_split(leave: Callable[..., Any]) -> None:
     assert "\n## food · warm\n" in render_readme(_report(leave, _tables("one", "The first")), False)
+
+
+def test_a_suite_with_a_figure_may_have_tables_of_its_rows_below_it(leave: Callable[..., Any]) -> None:
+    suite = _tables("one", "The first").model_copy(update={
+        "figure": "differences", "tables": True, "comparisons": [Compared(row="A", against=["B"], called="b")]})
+    lines = render_readme(_report(leave, suite), False)
+    assert re.findall("^## (.*)$", lines, re.M)[:2] == ["The first", "food · warm"] and "| Group |" in lines
 
 
 @pytest.mark.parametrize(("task", "subjects"), [("choice", "questions"), ("food", "patients")])

@@ -51,6 +51,11 @@ def test_paired_bootstrap_equals_a_naive_one(paired: tuple[np.ndarray, np.ndarra
     assert paired_bootstrap(a, b, clusters, DRAWS, seed=8) == pytest.approx(expected, abs=1e-12)
 
 
+def test_differences_that_are_nothing_but_rounding_count_as_none() -> None:
+    whole = np.array([1.0, 2.0, -3.0, 1.0, -1.0])   # sums of these are exact, a tenth of them is not
+    assert paired_bootstrap(whole / 10, np.zeros(5), draws=2000).p == paired_bootstrap(whole, np.zeros(5), draws=2000).p
+
+
 def test_blocks_of_draws_do_not_change_the_result(paired: tuple[np.ndarray, np.ndarray, np.ndarray],
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     a, b, clusters = paired
