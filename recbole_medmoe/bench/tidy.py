@@ -18,9 +18,9 @@ COLUMNS = (
 def render_csv(sections: Sequence[Section]) -> str:
     """The lines under their heads; what is not known is empty.
 
-    Lines of a group have its name and size, and the primary metric with its interval; ``mark`` is ``best`` or ``level`` (not shown to be
-    below the best); ``spread``, the tests against ``against`` stand on the primary metric's line; ``runs`` and
-    ``seeds`` are joined by spaces.
+    Lines of a group have its name and size, and the primary metric with its interval; ``mark`` is ``best`` or ``level``
+    (not shown to be below the best); ``spread``, the tests against ``against`` stand on the primary metric's line;
+    ``runs`` and ``seeds`` are joined by spaces.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")

@@ -36,7 +36,8 @@ def section() -> Section:
     return Section(
         "healthfood", "cold_patient", "map@5", {"sha256": "0123456789abcdef", "users": 1625},
         tuple(_row(*scores) for scores in _SCORES),
-        (Group("cold patient", 325, {name: Estimate(value, value - .02, value + .02) for name, value, _ in _SCORES}), Group("condition: gout", 7, {})),
+        (Group("cold patient", 325, {name: Estimate(value, value - .02, value + .02) for name, value, _ in _SCORES}),
+         Group("condition: gout", 7, {})),
         ("325 test rows; every item of the catalogue is ranked.", "Chosen on validation MAP@5."),
         {"python": "3.11.7", "torch": "2.13.0"}, ("Labels are a simulation by rules, not clinical truth.",))
 
