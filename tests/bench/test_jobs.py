@@ -154,7 +154,7 @@ def test_a_label_variant_that_is_not_there_is_told(tiny_food: Path) -> None:
         make_plan([_suite(tiny_food, labels=[None, "Z"], splits=["cold_patient"], rows={"Pop": {}})])
 
 
-@pytest.mark.parametrize("name", ["swapped", "tuning", "demo", "classics"])
+@pytest.mark.parametrize("name", ["swapped", "tuning", "demo", "classics", "order"])
 def test_shipped_suites_fit_the_shipped_data(name: str) -> None:
     suites, faults = load_suites(name)
     plan = make_plan(suites, faults)
