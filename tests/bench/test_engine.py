@@ -23,6 +23,12 @@ print("said", values["name"])
 if values.get("die"):
     os.kill(os.getpid(), values["die"])
 time.sleep(values.get("sleep", 0))
+if "meet" in values:   # ends only when all four are at work at once, or says after a minute how many were
+    open(os.path.join(values["meet"], str(values["name"])), "w").close()
+    until = time.monotonic() + 60
+    while len(os.listdir(values["meet"])) < 4 and time.monotonic() < until:
+        time.sleep(.01)
+    values["met"] = len(os.listdir(values["meet"]))
 told = {"message": "on purpose"} if values.get("fail") else {"result": {**values, "pid": os.getpid(),
                                                              "threads": os.environ.get("OMP_NUM_THREADS")}}
 json.dump(told, open(os.path.join(place, "answer.json"), "w"))
@@ -67,9 +73,10 @@ def test_the_next_order_is_asked_for_when_the_outcomes_so_far_were_taken(tmp_pat
 def test_jobs_go_on_at_once_and_share_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    begun = time.perf_counter()
-    told = _results(LocalEngine(tmp_path, jobs=4).run(_orders(*[{"sleep": 1}] * 4)))
-    assert time.perf_counter() - begun < 3.5 and {one["threads"] for one in told} == {"2"}
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    told = _results(LocalEngine(tmp_path, jobs=4).run(_orders(*[{"meet": str(meeting)}] * 4)))
+    assert [one["met"] for one in told] == [4] * 4 and {one["threads"] for one in told} == {"2"}
 
 
 def test_each_device_takes_one_order_at_a_time(tmp_path: Path) -> None:
