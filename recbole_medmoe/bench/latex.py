@@ -1,4 +1,4 @@
-"""The tables of a report as LaTeX with booktabs, ready for a paper."""
+"""The tables of a report as LaTeX with booktabs and graphicx, ready for a paper."""
 from __future__ import annotations
 
 import re
@@ -22,7 +22,7 @@ def escaped(text: str) -> str:
 
 
 def render_latex(sections: Sequence[Section]) -> str:
-    """Every table of the sections as a float with caption and label; booktabs is the only package.
+    """Every table of the sections as a float with caption and label; booktabs and graphicx are the only packages.
 
     Bold is the highest value of a column, a dagger what is not shown to be below it.
     """

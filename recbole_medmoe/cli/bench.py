@@ -74,7 +74,7 @@ def bench(
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML page.")] = None,
     md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write a Markdown file.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the tables' numbers as CSV.")] = None,
-    tex: Annotated[Path | None, typer.Option("--tex", metavar="FILE", help="Write LaTeX tables (booktabs).")] = None,
+    tex: Annotated[Path | None, typer.Option("--tex", metavar="FILE", help="Write LaTeX tables.")] = None,
 ) -> None:
     """Runs what is missing, then tells what the records show."""
     from ..bench.evidence import read_evidence

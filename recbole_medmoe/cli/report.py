@@ -26,7 +26,7 @@ def report(
     md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write a Markdown file.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML page.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all numbers as CSV.")] = None,
-    tex: Annotated[Path | None, typer.Option("--tex", metavar="FILE", help="Write LaTeX tables (booktabs).")] = None,
+    tex: Annotated[Path | None, typer.Option("--tex", metavar="FILE", help="Write LaTeX tables.")] = None,
     against: Annotated[str, typer.Option(
         "--against", metavar="MODEL", help="The model that all others are compared with.")] = "",
 ) -> None:
