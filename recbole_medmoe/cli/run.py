@@ -3,15 +3,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Sequence
+from typing import TYPE_CHECKING, Annotated, Sequence
 
 import typer
 
 from ..errors import ConfigError, nearest
 from ..processes import is_main
 from .output import PROGRAM, console, say, table
+
+if TYPE_CHECKING:
+    from ..config import MedConfig
 
 HELP = """Train and score one model, or compare several, on one data set.
 
@@ -75,7 +77,7 @@ def run(
     profile: Annotated[bool, typer.Option(
         "--profile", help="Leave a trace of the first 20 batches, trace.json.gz, in each run folder.")] = False,
     dry_run: Annotated[bool, typer.Option(
-        "--dry-run", help="Print the resolved configuration with the origin of each value and stop.")] = False,
+        "--dry-run", help="Check everything, print each value and where it comes from, and stop.")] = False,
 ) -> None:
     """Checks the arguments, then trains or prints."""
     argv = check_keys(context.args) + ([f"--teacher={teacher}"] if teacher else [])
@@ -83,11 +85,12 @@ def run(
     names = check_names(model, dataset, argv)
     files = [*config, *(Path(name) for name in shlex.split(config_files))]
     numbers = parse_seeds(seeds, argv)
-    if dry_run:
-        _print_configurations(names, dataset, split or None, argv, files)
-        return
-    from ..quick_start import compare
+    from ..quick_start import compare, configurations
 
+    if dry_run:
+        _print_configurations(configurations(names, dataset, seeds=numbers, split=split or None, files=files,
+                                             argv=argv))
+        return
     compared = compare(names, dataset, seeds=numbers, split=split or None, files=files, argv=argv, runs_dir=runs_dir,
                        command=shlex.join([PROGRAM, *context.obj]))
     if not is_main():   # the first of several processes writes and tells
@@ -162,14 +165,12 @@ def parse_seeds(seeds: str, argv: Sequence[str]) -> list[int] | None:
     return numbers
 
 
-def _print_configurations(names: Sequence[str], dataset: str, split: str | None, argv: Sequence[str],
-                          files: Sequence[Path]) -> None:
-    from ..config import MedConfig
-
-    for name, place in product(names, [part.strip() for part in dataset.split(",")]):
-        # All folds have one configuration, but for the split.
-        config = MedConfig(name, place, split="fold0" if split == "folds" else split, argv=argv, files=files,
-                           beside=names)
+def _print_configurations(trainings: Sequence[Sequence[MedConfig]]) -> None:
+    """One table for each model and data set: seeds and folds share the rest."""
+    shown: dict[tuple[str, str], MedConfig] = {}
+    for config in (config for training in trainings for config in training):
+        shown.setdefault((config.spec.name, config.dataset), config)
+    for config in shown.values():
         rows = [[key, str(value), origin] for key, value, origin in config.table()]
-        title = f"{name} on {place}" + (f", split {config.split}" if config.split else "")
+        title = f"{config.spec.name} on {config.dataset}" + (f", split {config.split}" if config.split else "")
         console().print(table(title, ["key", "value", "origin"], rows))

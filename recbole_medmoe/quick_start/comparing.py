@@ -45,7 +45,7 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
             command: str | None = None) -> Compared:
     """Runs every model with every seed and compares each model with the first.
 
-    All configurations are made, and models that the split offers nothing are refused, before the first run starts.
+    All configurations are made and checked before the first run starts, see `configurations`.
 
     Args:
         models: names; the first is the reference.
@@ -59,50 +59,61 @@ def compare(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None 
     Raises:
         ConfigError: all faults of all models at once; the other errors of `run`.
     """
+    trainings = configurations(models, dataset, seeds=seeds, split=split, files=files, argv=argv, overrides=overrides,
+                               per_model=per_model)
+    folders: list[Path] = []
+    for number, configs in enumerate(trainings, start=1):
+        first = configs[0]
+        if len(trainings) > 1 or len(configs) > 1:
+            told = f", {first.split}" if split == FOLDS else ""
+            told += f", {' + '.join(config.dataset for config in configs)}" if len(configs) > 1 else ""
+            print(f"[{number}/{len(trainings)}] {first.spec.name}, seed {first['seed']}{told}", file=sys.stderr,
+                  flush=True)
+        if len(configs) > 1:
+            folders += [result.folder for result in run_joint(configs, runs_dir, command or command_of(first))]
+        else:
+            folders.append(run_config(first, runs_dir=runs_dir, command=command).folder)
+    return Compared(tuple(folders))
+
+
+def configurations(models: Sequence[str], dataset: str, *, seeds: Sequence[int] | None = None, split: str | None = None,
+                   files: Sequence[Path] = (), argv: Sequence[str] = (), overrides: Mapping[str, Any] | None = None,
+                   per_model: Mapping[str, Mapping[str, Any]] | None = None) -> list[list[MedConfig]]:
+    """What `compare` trains: one list for each training, with several configurations where data sets are joint.
+
+    Raises:
+        ConfigError: all faults of all models at once; among them models that the split offers nothing.
+    """
     given: dict[str, Any] = {"files": files, "argv": argv}
     own = {name: {**(overrides or {}), **(per_model or {}).get(name, {})} for name in models}
     if "," in dataset:
-        names = [name.strip() for name in dataset.split(",") if name.strip()]
-        return Compared(_together(own, names, seeds, split, given, runs_dir, command))
+        return _together(own, [name.strip() for name in dataset.split(",") if name.strip()], seeds, split, given)
     splits: Sequence[str | None] = [split]
     if split == FOLDS:
         first = next(iter(own))
         folder = MedConfig(first, dataset, overrides=own[first], beside=tuple(models), **given).dataset_folder
         splits = need_folds(folder)
-    configs = _configurations(own, dataset, seeds, splits, given)
-    folders: list[Path] = []
-    for number, config in enumerate(configs, start=1):
-        if len(configs) > 1:
-            fold = f", {config.split}" if split == FOLDS else ""
-            print(f"[{number}/{len(configs)}] {config.spec.name}, seed {config['seed']}{fold}", file=sys.stderr,
-                  flush=True)
-        folders.append(run_config(config, runs_dir=runs_dir, command=command).folder)
-    return Compared(tuple(folders))
+    return [[config] for config in _apart(own, dataset, seeds, splits, given)]
 
 
 def _together(models: Mapping[str, Mapping[str, Any]], datasets: Sequence[str], seeds: Sequence[int] | None,
-              split: str | None, given: Mapping[str, Any], runs_dir: Path | None, command: str | None
-              ) -> tuple[Path, ...]:
-    """Folders of the runs of every model and seed on all data sets."""
+              split: str | None, given: Mapping[str, Any]) -> list[list[MedConfig]]:
+    """Of every model and seed, a configuration for each data set."""
     if split is not None:
         raise ConfigError([f"--split {split} goes with one data set; with several each takes its own default"])
-    runs: list[list[MedConfig]] = []
+    trainings: list[list[MedConfig]] = []
     for name, overrides in models.items():
         check_joint(name, datasets)
         for seed in seeds if seeds is not None else [None]:
-            runs.append([MedConfig(name, dataset, beside=tuple(models), **given, overrides={
+            trainings.append([MedConfig(name, dataset, beside=tuple(models), **given, overrides={
                 **with_seed(overrides, seed), "trained_with": [other for other in datasets if other != dataset]})
                 for dataset in datasets])
-    folders: list[Path] = []
-    for number, configs in enumerate(runs, start=1):
-        print(f"[{number}/{len(runs)}] {configs[0].spec.name}, seed {configs[0]['seed']}, {' + '.join(datasets)}",
-              file=sys.stderr, flush=True)
-        folders += [result.folder for result in run_joint(configs, runs_dir, command or command_of(configs[0]))]
-    return tuple(folders)
+    return trainings
 
 
-def _configurations(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds: Sequence[int] | None,
-                    splits: Sequence[str | None], given: Mapping[str, Any]) -> list[MedConfig]:
+def _apart(models: Mapping[str, Mapping[str, Any]], dataset: str, seeds: Sequence[int] | None,
+           splits: Sequence[str | None], given: Mapping[str, Any]) -> list[MedConfig]:
+    """Of every model, seed and split."""
     configs: list[MedConfig] = []
     faults: list[str] = []
     for name, overrides in models.items():

@@ -59,6 +59,19 @@ def test_dry_run_prints_values_with_origins_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml"]
 
 
+def test_dry_run_refuses_what_the_run_would_refuse(tiny_food: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "EASE", "--dataset", "tinyfood", "--split", "cold_patient",
+                 f"--data_path={tiny_food.parent}", "--dry-run"]) == 2
+    assert "knows users only by their ids" in capsys.readouterr().err
+
+
+def test_dry_run_shows_each_model_and_data_set_once(tiny_food: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "Pop,ConditionLookup", "--dataset", "tinyfood", f"--data_path={tiny_food.parent}",
+                 "--seeds", "0,1", "--dry-run"]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if " on tinyfood" in line]
+    assert [title.split()[0] for title in titles] == ["Pop", "ConditionLookup"]
+
+
 def test_recboles_spelling_of_files_works(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
