@@ -15,7 +15,7 @@ from ..layers.molora import MoLoRA
 from ..layers.routers import Routing, collect_routing
 from .batches import token_batches
 from .kept import KeptTexts
-from .packing import Row, Slots, attention_mask, padded
+from .packing import Row, Slots, attention_mask, padded, runs
 from .progress import LONG, meter
 from .readout import blocks_of, captured
 from .split import load_halves, run_blocks_again
@@ -23,9 +23,6 @@ from .tokens import PADDING
 
 Watch = Callable[[Routing, Tensor], None]
 """Takes what the routers did in one forward pass, and the question [R] of each of its rows."""
-
-Named = tuple[Row, list[str]]
-"""A row, and the names under which the states of its prefix and of each of its options are kept."""
 
 
 class CausalHalves(nn.Module):
@@ -70,7 +67,6 @@ class CausalHalves(nn.Module):
             run_blocks_again(self.upper)
         self.dtype, self.keep = upper_dtype, keep and self.cut > 0
         self._kept, self.store, self.progress = {} if kept is None else kept, store, progress
-        self._advance: Callable[[int], None] | None = None  # is told the tokens whose states are new
         self.train(False)
 
     @property
@@ -93,7 +89,7 @@ class CausalHalves(nn.Module):
 
     @torch.no_grad()
     def enter(self, rows: Sequence[Row]) -> list[Tensor]:
-        """States on entry to the upper half; within `reading`, so that the store is asked.
+        """States on entry to the upper half; within `reading`.
 
         Args:
             rows: prefixes with options.
@@ -105,39 +101,25 @@ class CausalHalves(nn.Module):
             return [self.lower(torch.tensor(row.ids, device=self.device)).to(self.dtype) for row in rows]
         if not self.keep:
             return [states.to(self.dtype) for states in self._read(rows)]
-        named = [(row, _names(row)) for row in rows]
-        lacking = self._lacking(named)
-        if lacking:
-            for (row, names), states in zip(lacking, self._read([row for row, _ in lacking])):
-                self._put(row, names, states.cpu())
-        return [torch.cat([self._kept[name] for name in names]).to(self.device, self.dtype) for _, names in named]
+        return [torch.cat([self._kept[name] for name in _names(row)]).to(self.device, self.dtype) for row in rows]
 
     @contextmanager
     def reading(self, rows: Sequence[Row], batch_tokens: int) -> Iterator[None]:
-        """Around every `enter` of one task: takes from the store what it has, and shows how far the rest is.
+        """Around every `enter` of one task. Where states are kept, takes from the store what it has, and reads the rest
+        at once, each prefix together with its options, so that no later chunk reads it again.
 
         Args:
             rows: all that is entered within.
             batch_tokens: most tokens per chunk, padding included.
         """
-        if not self.keep:
-            yield
-            return
-        named = [(row, _names(row)) for row in rows]
-        if self.store is not None:
-            new = {name for _, names in named for name in names if name not in self._kept}
-            self._kept.update({name: entry["states"] for name, entry in self.store.get(new).items()} if new else {})
-        lacking = self._lacking(named)
-        sizes = {name: size for row, names in lacking for name, size in zip(names, _sizes(row))
-                 if name not in self._kept}
-        chunks = token_batches([row.length for row, _ in lacking], batch_tokens)
-        progress = self.progress if len(chunks) >= LONG else False
-        with meter("frozen layers read the texts", sum(sizes.values()), "tokens", progress) as self._advance:
-            try:
-                yield
-            finally:
-                self._advance = None
-        if not self.training and self.store is not None:
+        if self.keep:
+            if self.store is not None:
+                new = {name for row in rows for name in _names(row) if name not in self._kept}
+                self._kept.update({name: entry["states"] for name, entry in self.store.get(new).items()} if new else {})
+            self._read_lacking([row._replace(options=part) for row in self._lacking(rows)
+                                for part in runs(row.options, batch_tokens - len(row.prefix))], batch_tokens)
+        yield
+        if self.keep and not self.training and self.store is not None:
             self.store.save()   # nothing may follow: an evaluation is often the last thing that a process does
 
     def states(self, prefixes: Tensor, batch_tokens: int, watch: Watch | None = None) -> Tensor:
@@ -168,24 +150,37 @@ class CausalHalves(nn.Module):
                 order += batch
         return torch.cat(found)[torch.tensor(order).argsort().to(self.device)]
 
-    def _lacking(self, named: Sequence[Named]) -> list[Named]:
-        """Of the rows that were not run yet in full, the prefix with those options that were not."""
-        found = []
-        for row, names in named:
-            new = {name: option for name, option in zip(names[1:], row.options) if name not in self._kept}
-            if new or names[0] not in self._kept:
-                found.append((row._replace(options=list(new.values())), [names[0], *new]))
+    def _lacking(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows that were not read yet in full, with those options alone that were not; each text in one row."""
+        found: list[Row] = []
+        met: set[str] = set()
+        for row in rows:
+            prefix, *options = _names(row)
+            new = {name: option for name, option in zip(options, row.options)
+                   if name not in self._kept and name not in met}
+            if new or not (prefix in self._kept or prefix in met):
+                found.append(row._replace(options=list(new.values())))
+                met |= {prefix, *new}
         return found
 
-    def _put(self, row: Row, names: Sequence[str], states: Tensor) -> None:
-        """Keeps what is new; what was read first holds, since another batch rounds in another way."""
-        fresh = {name: part.clone() for name, part in zip(names, states.split(_sizes(row)))
-                 if name not in self._kept}  # a view would hold its batch mates
-        self._kept |= fresh
-        if self.store is not None:
-            self.store.add({name: {"states": part} for name, part in fresh.items()})
-        if self._advance is not None:
-            self._advance(sum(map(len, fresh.values())))
+    @torch.no_grad()
+    def _read_lacking(self, rows: Sequence[Row], batch_tokens: int) -> None:
+        """Keeps the states of rows; of what is there already the first ones, since another batch rounds in another way.
+        """
+        chunks = token_batches([row.length for row in rows], batch_tokens)
+        sizes = {name: size for row in rows for name, size in zip(_names(row), _sizes(row)) if name not in self._kept}
+        progress = self.progress if len(chunks) >= LONG else False
+        with meter("frozen layers read the texts", sum(sizes.values()), "tokens", progress) as advance:
+            for chunk in chunks:
+                some = [rows[place] for place in chunk]
+                for row, states in zip(some, self._read(some)):
+                    parts = zip(_names(row), states.cpu().split(_sizes(row)))
+                    fresh = {name: part.clone() for name, part in parts  # a view would hold its batch mates
+                             if name not in self._kept}
+                    self._kept |= fresh
+                    if self.store is not None:
+                        self.store.add({name: {"states": part} for name, part in fresh.items()})
+                    advance(sum(map(len, fresh.values())))
 
     def _read(self, rows: Sequence[Row]) -> list[Tensor]:
         """Runs the lower blocks -> of each row [L, D]."""

@@ -82,6 +82,17 @@ def test_the_lower_half_runs_once_per_text(tiny_llama: Path, monkeypatch: pytest
     assert first == len(shapes) == 1
 
 
+@pytest.mark.parametrize("way", ["train", "score"])
+def test_a_prefix_is_read_once_though_its_options_take_several_chunks(
+        tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    halves = halves_of(tiny_llama)
+    scorer, shapes = PrefixScorer(halves, batch_tokens=60), lower_passes(halves, monkeypatch)
+    monkeypatch.setattr("recbole_medmoe.encoders.prefix._WIDEST", 8)   # of options over cached keys
+    names = [list(f" {letter}oat".encode()) for letter in "abcdef"]
+    (scorer if way == "train" else scorer.score)(table([PREFIXES[0]] * 2), tables([names, names[:2]]))
+    assert shapes == [(1, len(PREFIXES[0]) + sum(len(name) - 1 for name in names))]
+
+
 def test_of_new_options_alone_the_lower_half_reads_only_these(tiny_llama: Path,
                                                               monkeypatch: pytest.MonkeyPatch) -> None:
     halves, more = halves_of(tiny_llama), [*OPTIONS[0], list(b" leek")]
