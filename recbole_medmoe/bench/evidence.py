@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence
@@ -73,6 +74,7 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
                                     if key in ("title", "split_description", "pictures", "train_users", "patients",
                                                "visits", "ddi", "folds")}
     record["routing"] = _rounded(record["routing"])
+    record["run"]["command"] = _without_runs_dir(record["run"]["command"])
     if "threshold_curve" in evaluation:
         evaluation["threshold_curve"] = _rounded(evaluation["threshold_curve"])
     rows: dict[str, Any] = {name: table[name] for name in ("row", "patient") if name in table}
@@ -87,6 +89,13 @@ def _compact(folder: Path, target: Path, metrics: Sequence[str]) -> None:
     target.mkdir(mode=0o700 if record["data"]["derived_from_credentialed"] else 0o777, exist_ok=True)
     write_rows(target, rows, compact=True)
     write_record(target, record, indent=None)
+
+
+def _without_runs_dir(command: str) -> str:
+    """Evidence travels; where its maker kept the runs says nothing to others."""
+    words = shlex.split(command)
+    return shlex.join([word for place, word in enumerate(words) if "--runs-dir" not in (word, *words[:place][-1:])
+                       and not word.startswith("--runs-dir=")])
 
 
 def _epochs(log: Path) -> str:

@@ -38,20 +38,29 @@ def groups_of(by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> tuple
 
 def _with_intervals(group: Group, name: str, by_name: Mapping[str, Sequence[StoredRun]], primary: str) -> Group:
     """The same patients are drawn for all models; without values per row a score stays without an interval."""
-    drawn = _intervals({model: by_name[model] for model in group.scores}, name, primary)
+    inside = {model: [(run, _mask(run, group, name)) for run in by_name[model]] for model in group.scores}
+    drawn = _intervals(inside, primary)
     return Group(group.name, group.rows, {
         model: Estimate(known.value, drawn[model].low, drawn[model].high) if model in drawn else known
         for model, known in group.scores.items()})
 
 
-def _intervals(by_name: Mapping[str, Sequence[StoredRun]], name: str, primary: str) -> dict[str, Interval]:
-    kept = {model: runs for model, runs in by_name.items()
-            if all(name in run.groups and primary in run.columns for run in runs)}
-    if not kept:
+def _mask(run: StoredRun, group: Group, name: str) -> np.ndarray | None:
+    """[N] bool; evidence leaves out the masks of groups that hold every row."""
+    if name in run.groups or run.patients is not None or group.rows < len(run.rows):
+        return run.groups.get(name)
+    return np.ones(len(run.rows), dtype=bool)
+
+
+def _intervals(by_name: Mapping[str, Sequence[tuple[StoredRun, np.ndarray | None]]], primary: str,
+               ) -> dict[str, Interval]:
+    """Of each model whose runs all have values per row, and a mask [N] of the rows that are meant."""
+    inside = {model: [(run.rows[mask], {primary: run.columns[primary][mask]}) for run, mask in runs if mask is not None]
+              for model, runs in by_name.items()
+              if all(mask is not None and primary in run.columns for run, mask in runs)}
+    if not inside:
         return {}
-    inside = {model: [(run.rows[run.groups[name]], {primary: run.columns[primary][run.groups[name]]}) for run in runs]
-              for model, runs in kept.items()}
-    head = next(iter(kept.values()))[0]
+    head = by_name[next(iter(inside))][0][0]
     clusters = None if head.patients is None else dict(zip(head.rows.tolist(), head.patients.tolist()))
     comparison = compare(inside, primary, clusters=clusters, draws=head.record["model"]["config"]["bootstrap_draws"])
-    return {model: comparison[model].intervals[primary] for model in kept}
+    return {model: comparison[model].intervals[primary] for model in inside}

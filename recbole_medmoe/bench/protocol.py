@@ -22,18 +22,21 @@ def protocol_sentences(record: Mapping[str, Any], comparison: Comparison | None,
     rows = data["rows"]
     parts = f"{count(rows['train'])} training, {count(rows['valid'])} validation and {count(rows['test'])} test"
     sets, statistics = config.get("task") == "medication", data["statistics"]
-    who = f"{count(data['users'])} visits of {count(statistics['patients'])} patients" if sets else (
-        f"{count(data['users'])} {'questions' if config.get('task') == 'choice' else 'users'}")
+    subjects = "patients" if sets else "questions" if config.get("task") == "choice" else "users"
+    who = f"{count(data['users'])} " + (f"visits of {count(statistics['patients'])} patients" if sets else subjects)
     sentences = [f"{who}, {count(data['items'])} {'medications' if sets else 'items'}; {parts} interactions; content "
                  f"{str(data['sha256'])[:12]}."]
     sentences.append(_split(data, config))
     sentences += _sets(config, statistics) if sets else [_ranking(config)]
     times = "once" if scored == 1 else f"{scored} times"
-    sentences.append(f"The best epoch was chosen on validation by {label(config['valid_metric'].lower())}; each run "
-                     f"was scored on test {times}.")
+    chosen = label(config["valid_metric"].lower())
+    if "joint" in record["run"]:
+        beside = ", ".join(one["dataset"] for one in record["run"]["joint"] if one["dataset"] != data["name"])
+        chosen = f"the mean over data sets ({chosen} here; trained together with {beside})"
+    sentences.append(f"The best epoch was chosen on validation by {chosen}; each run was scored on test {times}.")
     if comparison is None:
         return tuple(sentences)
-    drawn = f"{count(comparison.clusters)} {'patients' if sets else 'users'} are drawn {count(comparison.draws)} times"
+    drawn = f"{count(comparison.clusters)} {subjects} are drawn {count(comparison.draws)} times"
     sentences.append(f"Every metric has a value for each of {count(comparison.rows)} test rows; seeds are averaged per "
                      f"row first, then {drawn}: percentile intervals of {comparison.level:.0%}.")
     if models > 1:

@@ -64,6 +64,17 @@ def test_first_seeds_of_tables_keep_their_validation_by_epoch_and_nothing_else_o
     assert not (second / "log.jsonl").exists()
 
 
+@pytest.mark.parametrize("option", ["--runs-dir '/home/me/my runs'", "--runs-dir=/home/me/runs"])
+def test_the_command_does_not_tell_where_its_maker_kept_the_runs(leave: Leave, tmp_path: Path, option: str) -> None:
+    folder = leave("A", .5)
+    record = read_record(folder)
+    record["run"]["command"] = f"recbole-medmoe --model A {option} '--modalities=[image, text]'"
+    write_record(folder, record)
+    write_evidence(tmp_path / "out", [SUITE], {"mine": {CELL: {0: folder}}})
+    kept, = (tmp_path / "out").rglob("record.json")
+    assert read_record(kept.parent)["run"]["command"] == "recbole-medmoe --model A '--modalities=[image, text]'"
+
+
 def test_a_fold_keeps_its_small_groups_for_the_folds_together(leave: Leave, tmp_path: Path) -> None:
     folder = leave("A", .5, split="fold0")
     record = read_record(folder)

@@ -156,3 +156,35 @@ def test_groups_without_rows_have_scores_without_intervals(tmp_path: Path) -> No
     _leave(tmp_path, "B", .4, minute=1)
     score = read_sections(tmp_path)[0].groups[0].scores
     assert score["A"].interval == "" and score["B"].interval != ""
+
+
+def test_a_group_of_every_row_has_an_interval_beside_smaller_ones(tmp_path: Path) -> None:
+    folder = _leave(tmp_path, "A", .4)
+    record = read_record(folder)
+    record["evaluation"]["groups"]["cold_patient"] = {"n": 40, "metrics": record["evaluation"]["metrics"]}
+    write_record(folder, record)
+    section, = read_sections(tmp_path)
+    whole = section.rows[0].metrics["map@5"]
+    score = section.groups[2].scores["A"]
+    assert (score.value, score.low, score.high) == pytest.approx((whole.value, whole.low, whole.high))
+
+
+def test_a_group_with_rows_of_every_patient_is_not_taken_for_every_row(tmp_path: Path) -> None:
+    folder = _leave(tmp_path, "A", .4)
+    rows, record = read_rows(folder), read_record(folder)
+    patients = np.array([f"p{row % 20}" for row in range(40)])   # the group's 25 rows are of all 20 patients
+    write_rows(folder, {"patient": patients, **rows})
+    record["evaluation"]["groups"]["condition:gout"]["n"] = 20
+    write_record(folder, record)
+    wanted = bootstrap_interval(rows["map@5"][:25], patients[:25], draws=200)
+    score = read_sections(tmp_path)[0].groups[0].scores["A"]
+    assert (score.low, score.high) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_a_joint_run_says_what_its_best_epoch_was_chosen_by(tmp_path: Path) -> None:
+    folder = _leave(tmp_path, "A", .4)
+    record = read_record(folder)
+    record["run"]["joint"] = [{"dataset": name, "run": "x"} for name in ("food", "visits")]
+    write_record(folder, record)
+    told = " ".join(read_sections(tmp_path)[0].protocol)
+    assert "by the mean over data sets (MAP@5 here; trained together with visits)" in told
