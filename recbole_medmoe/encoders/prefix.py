@@ -98,11 +98,11 @@ class PrefixScorer:
                 slots = Slots.of_rows(some, self.model.device)
                 widest = max(row.width for row in some)
                 told = told_by(some, found.device)
-                place = told.row * widest + _slots(told, some, widest)
-                used, back = torch.unique(place, return_inverse=True)
+                used, back = torch.unique(told.row * widest + _slots(told, some, widest), return_inverse=True)
                 with _head_reads(self._net, used):
                     logits = self._run(some, self._inputs(some), slots, slots, watch, logits_to_keep=widest)[0].float()
-                found = found + _sums(logits[back, told.token] - logits.logsumexp(-1)[back], told, found)
+                # Not by logsumexp: its way back goes over all numbers of the vocabulary more often.
+                found = found + _sums(logits.log_softmax(-1)[back, told.token], told, found)
         return found / _lengths(options).to(found) if self.normalise == "mean" else found
 
     @torch.no_grad()
@@ -152,8 +152,11 @@ class PrefixScorer:
             own, keys = _chosen(cache, before, here if len(here) < len(rows) else None)
             slots = Slots.of_options(some, like.device)
             inputs = [part[len(row.prefix) - 1:] for row, part in zip(some, self._inputs(some))]
-            logits = self._run(some, inputs, slots, slots.behind(keys), watch, past_key_values=own)
-            total += _likelihoods(logits, some, like, left=False)
+            told = told_by(some, like.device)
+            used, back = torch.unique(told.row * len(slots) + told.slot, return_inverse=True)
+            with _head_reads(self._net, used):
+                logits = self._run(some, inputs, slots, slots.behind(keys), watch, past_key_values=own)[0].float()
+            total += _sums(logits[back, told.token] - logits.logsumexp(-1)[back], told, like)
         return total
 
     def _run(self, rows: Sequence[Row], inputs: Sequence[Tensor], slots: Slots, keys: Slots | None,
@@ -227,7 +230,7 @@ class PrefixScorer:
                 for option in rows[0].options:
                     row = [Row(0, [0, 1, 2, 3], [option])]
                     logits = self._run(row, self._inputs(row), Slots.of_rows(row, whole.device), None, None)
-                    whole += _likelihoods(logits, row, whole, left=True)
+                    whole += _likelihoods(logits, row, whole)
             found = torch.stack([self(prefixes, options), self.score(prefixes, options)])  # [2, 1, 2]
         except (IndexError, TypeError, ValueError) as fault:
             raise ConfigError([f"{_UNFIT.format(type(net).__name__)} ({type(fault).__name__})"]) from fault
@@ -260,18 +263,16 @@ def _chosen(cache: Any, slots: Slots, places: list[int] | None) -> tuple[Any, Sl
     return own, Slots(slots.position[rows], slots.branch[rows], slots.counted[rows])
 
 
-def _likelihoods(logits: Tensor, rows: Sequence[Row], like: Tensor, *, left: bool) -> Tensor:
+def _likelihoods(logits: Tensor, rows: Sequence[Row], like: Tensor) -> Tensor:
     """Sums over the tokens of each option, in the shape of ``like`` [B, C].
 
     Args:
-        logits: [R, L, vocabulary], of the last L slots of rows padded on the left, or of option slots.
+        logits: [R, L, vocabulary], of the last L slots of rows padded on the left.
         rows: R rows.
         like: what the sums are put into.
-        left: whether rows are padded on the left.
     """
     told = told_by(rows, logits.device)
-    slot = _slots(told, rows, logits.shape[1]) if left else told.slot
-    logits = logits.float()
+    slot, logits = _slots(told, rows, logits.shape[1]), logits.float()
     return _sums(logits[told.row, slot, told.token] - logits.logsumexp(-1)[told.row, slot], told, like)
 
 
