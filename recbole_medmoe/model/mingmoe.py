@@ -9,7 +9,7 @@ Adapter Experts", https://arxiv.org/abs/2404.09027:
                                       FFN        W x + (alpha / r) sum over the k chosen of g_e B_e A_e x
 
 The paper's model generates; ours ranks: options and foods by how likely their words are, medications by an output
-layer, as LEADER has it. See `AdaptedLLM` for the adapters beside MoLoRA.
+layer. See `AdaptedLLM` for the other adapters.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from ..data.requests import FeatureRequest, TokenSpec
@@ -30,11 +30,11 @@ from .choice import ChoiceRecommender
 from .visit import VisitRecommender
 
 _TASK = FeatureRequest("task", "user", "profile", fields=("task",))
-_AT_ONCE = 256  # texts whose states are read together before training
+_AT_ONCE = 256  # texts read together before training
 
 
 class MINGMoEParams(ModelParams):
-    """What is read, what is tuned, and how. "Code" means the paper's released code; its text states none of this."""
+    """What is read and tuned, and how. "Code": the paper's released code; its text states none of this."""
 
     backbone: str = Field(description="LLM: packaged name, folder, or cached Hugging Face name; paper Qwen1.5-Chat")
     adapter: Literal["molora", "lora", "lora_per_task", "task_gated", "none"] = Field(
@@ -64,33 +64,38 @@ class MINGMoEParams(ModelParams):
     normalise: Literal["sum", "mean"] = Field(description="log-likelihood of an option: sum over its tokens, or their "
                                                           "mean, which does not punish long ones; our choice")
     negatives: int = Field(ge=1, description="foods drawn beside each patient's own with loss 'options'; our choice")
-    prompts: tuple[str, ...] = Field(min_length=1, description="wrappers of training texts, the same for every task; "
-                                                               "each text takes one by its hash; our choice")
+    prompts: tuple[str, ...] = Field(min_length=1, description="wrappers of training texts; each takes one by its "
+                                                               "hash; our choice")
     held_out_prompts: tuple[str, ...] = Field(description="wrappers of all other texts; our choice")
     option: str = Field(description="template of an option; our choice")
     food: str = Field(description="template of a food; our choice")
-    prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; a longer text loses its beginning, "
-                                                     "and is counted; our choice")
+    prompt_max_tokens: int = Field(ge=1, description="longest prompt in tokens; a longer text loses its beginning; our "
+                                                     "choice")
     option_max_tokens: int = Field(ge=1, description="longest option or food in tokens; our choice")
-    state_scale: float = Field(gt=0, description="average length of the standardised state that medications are read "
-                                                 "from; our choice")
-    dropout: float = Field(ge=0, lt=1, description="share of that state that training drops; our choice")
-    train_share: float = Field(gt=0, le=1, description="share of the training rows' users that is used; our choice")
-    trained_with: tuple[str, ...] = Field(description="the other data sets of a joint training; --dataset A,B sets it")
+    state_scale: float = Field(gt=0, description="average length of the state that medications are read from; our "
+                                                 "choice")
+    dropout: float = Field(ge=0, lt=1, description="share of it that training drops; our choice")
+    train_share: float = Field(gt=0, le=1, description="share of the training users that is used; our choice")
+    trained_with: tuple[str, ...] = Field(description="other data sets of a joint training; --dataset A,B sets it")
     epochs: int = Field(ge=1, description="most passes over the training rows; our choice")
     stopping_step: int = Field(ge=0, description="validations without a better one before training ends; our choice")
     learner: str = Field(description="optimiser; our choice")
     learning_rate: float = Field(gt=0, description="step size of the optimiser; our choice")
     weight_decay: float = Field(ge=0, description="decay of the optimiser; our choice")
     train_batch_size: int = Field(ge=1, description="training rows per step, in whole users; our choice")
-    cache_states: bool = Field(description="keep in main memory what the frozen blocks make of each text, also for the "
-                                           "next run of the process; our choice")
-    gradient_checkpointing: bool = Field(description="keep only each tuned block's input for the backward pass: less "
-                                                     "memory, more work; our choice")
-    quantise: Literal["nf4"] | None = Field(description="hold the LLM's linear maps in 4 bits, on a GPU with the "
-                                                        "package bitsandbytes; code optional")
-    batch_tokens: int = Field(ge=1, description="most tokens that run through the LLM at once, padding included; our "
-                                                "choice")
+    cache_states: bool = Field(description="keep in main memory what the frozen blocks make of texts, also for the "
+                                           "process's next run; our choice")
+    gradient_checkpointing: bool = Field(description="less memory, more work: keep only each tuned block's input for "
+                                                     "the way back; our choice")
+    quantise: Literal["nf4"] | None = Field(description="hold the LLM in 4 bits, on a GPU with bitsandbytes; code "
+                                                        "optional")
+    batch_tokens: int = Field(ge=1, description="most tokens through the LLM at once, padding included; our choice")
+
+    @model_validator(mode="after")
+    def _has_enough(self) -> MINGMoEParams:
+        if self.adapter == "molora" and self.top_k > self.num_experts:
+            raise ValueError(f"top_k {self.top_k} is above num_experts {self.num_experts}")
+        return self
 
 
 def prompt_request(p: MINGMoEParams) -> FeatureRequest:

@@ -12,6 +12,7 @@ from recbole.data.interaction import Interaction
 
 from recbole_medmoe.checks.tiny_llama import make_llama
 from recbole_medmoe.encoders import PADDING
+from recbole_medmoe.errors import ConfigError
 from recbole_medmoe.evaluation import watching
 from recbole_medmoe.evaluation.evaluator import score_block
 from recbole_medmoe.model.mingmoe import MINGFood, MINGMoE, MINGVisits
@@ -37,6 +38,11 @@ def make(llama: str, choice_data: Callable[..., Any], food_data: Callable[..., A
         return config.spec.load()(config, train._dataset), train
 
     return build
+
+
+def test_more_experts_for_a_token_than_there_are_is_refused_with_the_configuration(make: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="top_k 3 is above num_experts 2"):
+        make("choice", num_experts=2, top_k=3)
 
 
 def test_the_registry_names_a_class_for_each_task() -> None:
